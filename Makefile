@@ -1,0 +1,45 @@
+# Sapa. Two commands matter: `make demo` and `make test`. Both work on a bare machine.
+PYTHON ?= python3
+TORCH  ?= torch==2.13.0
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+DEMO_DB := data/processed/demo.duckdb
+
+.PHONY: demo test check models clean help setup
+
+help:            ## this list
+	@grep -E '^[a-z-]+: .*##|^[a-z-]+:  *##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+$(STAMP): pyproject.toml constraints.txt
+	@echo "==> virtual environment in $(VENV)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "==> torch first (pinned: an unpinned torch pulls several GB)"
+	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar on -c constraints.txt "$(TORCH)"
+	@echo "==> the other packages"
+	$(BIN)/python -m pip install --disable-pip-version-check --progress-bar on -c constraints.txt -e '.[dev,duckdb-extensions]'
+	$(BIN)/sapa doctor --repair
+	@touch $@
+
+setup: $(STAMP)  ## virtual environment with the pinned packages
+
+models: $(STAMP) ## fetch and verify the default models
+	@$(BIN)/sapa models fetch
+
+demo: models     ## run on data/samples and show what an analyst looks at first
+	$(BIN)/sapa run data/samples --db $(DEMO_DB)
+	@$(BIN)/sapa look --db $(DEMO_DB)
+
+check: $(STAMP)  ## lint, types and fast tests (no model needed)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/pytest -q -m "not slow"
+
+test: models     ## every test, with real models on real audio
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pytest -q
+
+clean:           ## forget results; keeps the environment and the models
+	rm -rf data/processed data/interim
