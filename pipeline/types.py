@@ -242,6 +242,75 @@ class Metric:
 
 
 @dataclass(frozen=True, slots=True)
+class Interruption:
+    """The operator starts turn `turn` over the caller; [start, end) is the overlap."""
+
+    turn: int
+    start: float
+    end: float
+
+    def __post_init__(self) -> None:
+        _check_interval("Interruption", self.start, self.end)
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A stretch in which the caller waits; `kind` says what is heard: silence, music, …."""
+
+    start: float
+    end: float
+    kind: str
+
+    def __post_init__(self) -> None:
+        _check_interval("Hold", self.start, self.end)
+
+
+@dataclass(frozen=True, slots=True)
+class Interaction:
+    """What was counted from the times alone; `interruptions` None: mono cannot show them."""
+
+    metrics: tuple[Metric, ...] = ()
+    interruptions: tuple[Interruption, ...] | None = None
+    holds: tuple[Hold, ...] = ()
+
+    def value(self, name: str) -> float | None:
+        """The value of a metric; None when it was not counted or cannot be seen."""
+        return next((item.value for item in self.metrics if item.name == name), None)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ActScores:
+    """What the trained heads say of each turn of one call.
+
+    probabilities: (turns, acts) in [0, 1]; thresholds: one per act; topic_probabilities:
+    (turns, topics), or None without a topic head.
+    """
+
+    acts: tuple[str, ...]
+    probabilities: npt.NDArray[np.float32]
+    thresholds: tuple[float, ...]
+    topics: tuple[str, ...] = ()
+    topic_probabilities: npt.NDArray[np.float32] | None = None
+
+    def __post_init__(self) -> None:
+        if self.probabilities.ndim != 2 or self.probabilities.shape[1] != len(self.acts):
+            raise ValueError(
+                f"ActScores: probabilities must be (turns, {len(self.acts)}), "
+                f"got {self.probabilities.shape}"
+            )
+        if len(self.thresholds) != len(self.acts):
+            raise ValueError(
+                f"ActScores: {len(self.acts)} acts but {len(self.thresholds)} thresholds"
+            )
+        topics = self.topic_probabilities
+        if topics is not None and topics.shape != (len(self.probabilities), len(self.topics)):
+            raise ValueError(
+                f"ActScores: topic probabilities must be "
+                f"({len(self.probabilities)}, {len(self.topics)}), got {topics.shape}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
 class Tag:
     """A dialogue act of one turn, with the words that show it."""
 
@@ -304,6 +373,95 @@ class Texts:
     ru: str
     kk: str
     en: str
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One checkable statement about a call: `act:hold_announced`, `label:caller_upset=true`,
+    `redirect:cold`, `metric:hold_count>=1`; see `pipeline.cards` for the grammar.
+
+    For a metric, `value` is the number as written; for acts and redirects both are empty.
+    """
+
+    kind: Literal["act", "label", "redirect", "metric"]
+    name: str
+    operator: Literal["", "=", "!=", "<", "<=", ">", ">="] = ""
+    value: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.name}{self.operator}{self.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Where a criterion looks: so many of the operator's first or last turns; 0: everywhere."""
+
+    first: int = 0
+    last: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CardExample:
+    """A mini dialogue, `("operator", "text")` per turn, with the answer that is expected."""
+
+    turns: tuple[tuple[Role, str], ...]
+    expected: AnswerValue
+
+
+@dataclass(frozen=True, slots=True)
+class Criterion:
+    """One question of a quality card.
+
+    method tag: `signals` are searched in `window`; expression: `all_of`, `any_of`, `none_of`
+    must hold; metric: the one condition in `all_of` must hold. evidence "required": a signal
+    is a yes and its absence a no; "absence": a signal is a no and its absence a yes.
+    `applies_if` (any; empty: always) and `na_if` (any) decide whether it applies at all.
+    A "no" signal is forgiven when an act of `excused_by` follows within `excused_within`
+    operator turns (0: the same turn).
+    """
+
+    criterion_id: str
+    dimension: Dimension
+    severity: CriterionClass
+    weight: float
+    text: Texts
+    method: Literal["tag", "metric", "expression"]
+    evidence: Literal["required", "absence"]
+    signals: tuple[Condition, ...] = ()
+    all_of: tuple[Condition, ...] = ()
+    any_of: tuple[Condition, ...] = ()
+    none_of: tuple[Condition, ...] = ()
+    applies_if: tuple[Condition, ...] = ()
+    na_if: tuple[Condition, ...] = ()
+    excused_by: tuple[Condition, ...] = ()
+    excused_within: int = 0
+    window: Window = Window()
+    content: bool = True
+    examples: tuple[CardExample, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.weight <= 0:
+            raise ValueError(f"Criterion {self.criterion_id}: weight must be > 0")
+        _check_one_of(f"Criterion {self.criterion_id}", self.dimension, DIMENSIONS)
+
+
+@dataclass(frozen=True, slots=True)
+class QualityCard:
+    """A versioned list of criteria; `minimum_coverage` is the share below which no score."""
+
+    card_id: str
+    version: str
+    title: Texts
+    minimum_coverage: float
+    criteria: tuple[Criterion, ...]
+
+    def __post_init__(self) -> None:
+        ids = [criterion.criterion_id for criterion in self.criteria]
+        double = sorted({item for item in ids if ids.count(item) > 1})
+        if double:
+            raise ValueError(f"QualityCard {self.card_id}: criteria twice: {', '.join(double)}")
+        if not 0 <= self.minimum_coverage <= 1:
+            raise ValueError(f"QualityCard {self.card_id}: minimum_coverage must lie in [0, 1]")
 
 
 @dataclass(frozen=True, slots=True)
