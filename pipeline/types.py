@@ -5,7 +5,8 @@ Times are seconds from the start of the recording, intervals are half-open [star
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Literal
 
@@ -161,6 +162,20 @@ class Turn:
     @property
     def duration(self) -> float:
         return self.end - self.start
+
+
+def mark_overlaps(turns: Sequence[Turn]) -> tuple[Turn, ...]:
+    """The same turns with `overlapped` set where another speaker talks at the same time."""
+    return tuple(
+        replace(
+            turn,
+            overlapped=any(
+                other.speaker != turn.speaker and other.start < turn.end and turn.start < other.end
+                for other in turns
+            ),
+        )
+        for turn in turns
+    )
 
 
 @dataclass(frozen=True, slots=True)

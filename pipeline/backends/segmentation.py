@@ -1,0 +1,43 @@
+"""pyannote.audio's segmentation model as a source of local speaker activity."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.diarize import LocalActivity
+from pipeline.types import Samples
+
+
+class PyannoteSegmentation:
+    """segmentation-3.0 with windows of its own length, every half window."""
+
+    def __init__(self, checkpoint: Path, *, device: str = "cpu", batch_size: int = 8) -> None:
+        os.environ["PYANNOTE_METRICS_ENABLED"] = "0"
+        import torch
+        from pyannote.audio import Inference, Model
+
+        model = Model.from_pretrained(checkpoint)
+        self._window = float(model.specifications.duration)
+        self._inference = Inference(
+            model,
+            duration=self._window,
+            step=self._window / 2,
+            skip_aggregation=True,
+            batch_size=batch_size,
+            device=torch.device(device),
+        )
+
+    def __call__(self, samples: Samples, sample_rate: int) -> LocalActivity:
+        import torch
+
+        shortfall = max(0, round(self._window * sample_rate) - len(samples))
+        padded = np.pad(samples, (0, shortfall))
+        found = self._inference(
+            {"waveform": torch.from_numpy(padded).unsqueeze(0), "sample_rate": sample_rate}
+        )
+        activity = np.asarray(found.data, dtype=np.float32)  # (windows, frames, local speakers)
+        starts = tuple(float(found.sliding_window[i].start) for i in range(len(activity)))
+        return LocalActivity(activity, starts, self._window / activity.shape[1])

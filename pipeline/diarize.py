@@ -1,0 +1,326 @@
+"""Who spoke when in a mono telephone call: units of one voice, embedded once, then clustered.
+
+The segmentation model proposes where one voice ends and another begins; its local speakers are
+no identities, so identity comes from voice embeddings of whole units: long units are clustered,
+short ones follow by Viterbi decoding with a cost of changing speaker that falls with the pause.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.types import Audio, Samples, SpeechSegment, Turn, mark_overlaps
+
+VERSION = "1"
+
+Activity = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LocalActivity:
+    """Overlapping windows of local-speaker activity.
+
+    activity: (windows, frames, local speakers) in {0, 1}; starts: (windows,) s; step: s a frame.
+    """
+
+    activity: Activity
+    starts: tuple[float, ...]
+    step: float
+
+
+class Segmentation(Protocol):
+    """Local speaker activity of one channel of samples (n,)."""
+
+    def __call__(self, samples: Samples, sample_rate: int) -> LocalActivity: ...
+
+
+class VoiceEmbedder(Protocol):
+    """Unit-norm embeddings (len(intervals), d) of intervals, in seconds, of samples (n,)."""
+
+    def __call__(
+        self, samples: Samples, sample_rate: int, intervals: tuple[tuple[float, float], ...]
+    ) -> Samples: ...
+
+
+@dataclass(frozen=True, slots=True)
+class DiarizeOptions:
+    #: "telephone" is this module; a stock pipeline takes its place behind the same protocol
+    method: str = "telephone"
+    #: s; a longer pause of everyone ends a unit
+    unit_pause: float = 0.25
+    #: s; units at least this long are clustered, shorter ones assigned
+    cluster_minimum: float = 1.0
+    #: s; shorter units are too short to embed and join a neighbour
+    embed_minimum: float = 0.3
+    #: s; longest unit embedded whole
+    unit_maximum: float = 8.0
+    #: cosine between the two voices' centroids above which there is only one voice
+    one_voice: float = 0.82
+    #: cosine to the nearest other voice below which a third voice is accepted
+    third_voice: float = 0.7
+    #: least share of the speech that a third voice must hold
+    third_voice_share: float = 0.04
+    #: share of a unit that voice activity must confirm; the segmentation model also hears voices
+    #: in tones and noise
+    confirmed_share: float = 0.5
+    #: cost of a change of speaker without a pause, in units of cosine
+    switch_cost: float = 0.25
+    #: s; the pause at which a change of speaker costs 1/e of that
+    switch_pause: float = 0.3
+    #: s; units of one voice closer than this are one turn
+    turn_pause: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A stretch of one local voice, in seconds."""
+
+    start: float
+    end: float
+
+    @property
+    def duration(self) -> float:
+        return self.end - self.start
+
+
+class Diarizer(Protocol):
+    """Turns of a one-channel call from its speech; speakers S0, S1, … in order of first speech."""
+
+    def __call__(self, audio: Audio, speech: Sequence[SpeechSegment]) -> tuple[Turn, ...]: ...
+
+
+def diarize(
+    audio: Audio,
+    speech: Sequence[SpeechSegment],
+    models: tuple[Segmentation, VoiceEmbedder],
+    *,
+    options: DiarizeOptions,
+) -> tuple[Turn, ...]:
+    """Turns of a one-channel call; speakers S0, S1, … in order of first speech."""
+    segmentation, embedder = models
+    if audio.channels != 1:
+        raise ValueError(f"diarize: one channel expected, got {audio.channels}")
+    if not speech:
+        return ()
+    samples = audio.samples[0]
+    local = segmentation(samples, audio.sample_rate)
+    units = units_of(local, audio.duration, options)
+    voiced = [
+        unit
+        for unit in units
+        if unit.duration >= options.embed_minimum
+        and _confirmed(unit, speech) >= options.confirmed_share * unit.duration
+    ]
+    if not voiced:
+        return ()
+    intervals = tuple((unit.start, unit.end) for unit in voiced)
+    embeddings = embedder(samples, audio.sample_rate, intervals).astype(np.float64)
+    labels = assign(voiced, embeddings, options)
+    return _turns(voiced, labels, options)
+
+
+def _confirmed(unit: Unit, speech: Sequence[SpeechSegment]) -> float:
+    """Seconds of a unit that lie in speech."""
+    return sum(
+        max(0.0, min(unit.end, segment.end) - max(unit.start, segment.start)) for segment in speech
+    )
+
+
+def units_of(local: LocalActivity, duration: float, options: DiarizeOptions) -> list[Unit]:
+    """Stretches of one local speaker, ordered by start; units of different voices may overlap.
+
+    Each window speaks for its central part; a stretch that runs over the border between two
+    windows is joined when the same voice goes on.
+    """
+    stretches: list[list[float]] = []
+    open_at_border: dict[int, int] = {}
+    for window in range(len(local.starts)):
+        low, high = _centre(local, window, duration)
+        mapping = _continues(local, window)
+        now_open: dict[int, int] = {}
+        for speaker in range(local.activity.shape[2]):
+            first = round((low - local.starts[window]) / local.step)
+            last = round((high - local.starts[window]) / local.step)
+            frames = local.activity[window, first:last, speaker]
+            for start, end in _runs(frames):
+                begin, finish = low + start * local.step, min(low + end * local.step, duration)
+                previous = open_at_border.get(mapping.get(speaker, -1)) if start == 0 else None
+                if previous is not None:
+                    stretches[previous][1] = finish
+                else:
+                    stretches.append([begin, finish])
+                    previous = len(stretches) - 1
+                if end == len(frames):
+                    now_open[speaker] = previous
+        open_at_border = now_open
+    return _split_long(
+        [Unit(start, end) for start, end in sorted(stretches) if end > start], options
+    )
+
+
+def _centre(local: LocalActivity, window: int, duration: float) -> tuple[float, float]:
+    starts = local.starts
+    length = local.activity.shape[1] * local.step
+    low, high = starts[window], min(starts[window] + length, duration)
+    if window > 0:
+        low = (starts[window] + starts[window - 1] + length) / 2
+    if window + 1 < len(starts):
+        high = (starts[window + 1] + starts[window] + length) / 2
+    return low, max(low, high)
+
+
+def _continues(local: LocalActivity, window: int) -> dict[int, int]:
+    """Local speaker of this window -> the same voice in the previous one, by shared activity."""
+    if window == 0:
+        return {}
+    offset = round((local.starts[window] - local.starts[window - 1]) / local.step)
+    before = local.activity[window - 1, offset:]
+    after = local.activity[window, : len(before)]
+    shared = after.T @ before  # (local speakers, local speakers) frames active in both
+    return {
+        speaker: int(row.argmax())
+        for speaker, row in enumerate(shared)
+        if row.max() > 0 and int(shared[:, int(row.argmax())].argmax()) == speaker
+    }
+
+
+def _runs(frames: Activity) -> list[tuple[int, int]]:
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], frames > 0.5, [0]]).astype(np.int8)))
+    return [(int(start), int(end)) for start, end in zip(edges[::2], edges[1::2], strict=True)]
+
+
+def _split_long(units: Sequence[Unit], options: DiarizeOptions) -> list[Unit]:
+    parts: list[Unit] = []
+    for unit in units:
+        count = max(1, int(np.ceil(unit.duration / options.unit_maximum)))
+        length = unit.duration / count
+        parts += [
+            Unit(unit.start + i * length, unit.start + (i + 1) * length) for i in range(count)
+        ]
+    return parts
+
+
+def assign(
+    units: Sequence[Unit], embeddings: npt.NDArray[np.float64], options: DiarizeOptions
+) -> list[int]:
+    """A voice for every unit: cluster the long ones, decode all against the centroids."""
+    long = [i for i, unit in enumerate(units) if unit.duration >= options.cluster_minimum]
+    if len(long) < 2:
+        long = list(range(len(units)))
+    weights = np.array([units[i].duration for i in long])
+    centroids = _voices(embeddings[long], weights, options)
+    if len(centroids) == 1:
+        return [0] * len(units)
+    return _viterbi(units, embeddings @ centroids.T, options)
+
+
+def _voices(
+    embeddings: npt.NDArray[np.float64],
+    weights: npt.NDArray[np.float64],
+    options: DiarizeOptions,
+) -> npt.NDArray[np.float64]:
+    """Centroids (voices, d) of one to three voices, unit norm."""
+    if len(embeddings) < 2:
+        return _centroids(embeddings, weights, np.zeros(len(embeddings), dtype=np.int64))
+    two = _centroids(embeddings, weights, split(embeddings, weights, 2))
+    if len(two) < 2 or float(two[0] @ two[1]) > options.one_voice:
+        return _centroids(embeddings, weights, np.zeros(len(embeddings), dtype=np.int64))
+    if len(embeddings) < 6:
+        return two
+    labels = split(embeddings, weights, 3)
+    three = _centroids(embeddings, weights, labels)
+    if len(three) < 3:
+        return two
+    nearest = (three @ three.T - 2 * np.eye(3)).max()
+    shares = np.array([weights[labels == i].sum() for i in range(3)]) / weights.sum()
+    enough = shares.min() >= options.third_voice_share
+    return three if nearest < options.third_voice and enough else two
+
+
+def split(
+    embeddings: npt.NDArray[np.float64], weights: npt.NDArray[np.float64], count: int
+) -> npt.NDArray[np.int64]:
+    """Labels (n,) of spherical k-means, weighted by duration, the best of all pairs as seeds.
+
+    Every run starts from the farthest pair (or triple) of a candidate unit, so that the result is
+    deterministic.
+    """
+    best, best_value = np.zeros(len(embeddings), dtype=np.int64), -np.inf
+    similarity = embeddings @ embeddings.T
+    for first in range(len(embeddings)):
+        seeds = [first]
+        while len(seeds) < count:
+            seeds.append(int(similarity[seeds].max(axis=0).argmin()))
+        labels = similarity[seeds].argmax(axis=0)
+        for _ in range(20):
+            centroids = _centroids(embeddings, weights, labels)
+            updated = (embeddings @ centroids.T).argmax(axis=1)
+            if (updated == labels).all():
+                break
+            labels = updated
+        centroids = _centroids(embeddings, weights, labels)
+        if len(centroids) < count:
+            continue
+        value = float((weights * (embeddings * centroids[labels]).sum(axis=1)).sum())
+        if value > best_value:
+            best, best_value = labels.astype(np.int64), value
+    return best
+
+
+def _centroids(
+    embeddings: npt.NDArray[np.float64],
+    weights: npt.NDArray[np.float64],
+    labels: npt.NDArray[np.int64],
+) -> npt.NDArray[np.float64]:
+    rows = [
+        (weights[labels == label, None] * embeddings[labels == label]).sum(axis=0)
+        for label in np.unique(labels)
+    ]
+    stacked = np.stack(rows)
+    return np.asarray(stacked / np.linalg.norm(stacked, axis=1, keepdims=True))
+
+
+def _viterbi(
+    units: Sequence[Unit], similarity: npt.NDArray[np.float64], options: DiarizeOptions
+) -> list[int]:
+    """Best path through similarity (units, voices); short units count for less."""
+    weight = np.minimum(1.0, np.array([unit.duration for unit in units]) / options.cluster_minimum)
+    emission = similarity * weight[:, None]
+    voices = emission.shape[1]
+    value, back = emission[0], np.zeros(emission.shape, dtype=np.int64)
+    for i in range(1, len(units)):
+        pause = units[i].start - units[i - 1].end
+        cost = options.switch_cost * float(np.exp(-max(pause, 0.0) / options.switch_pause))
+        if pause < -0.1:
+            cost = 0.0
+        candidates = value[:, None] - cost * (1 - np.eye(voices))
+        back[i] = candidates.argmax(axis=0)
+        value = candidates.max(axis=0) + emission[i]
+    path = [int(value.argmax())]
+    for i in range(len(units) - 1, 0, -1):
+        path.append(int(back[i, path[-1]]))
+    return path[::-1]
+
+
+def _turns(
+    units: Sequence[Unit], labels: Sequence[int], options: DiarizeOptions
+) -> tuple[Turn, ...]:
+    merged: list[tuple[float, float, int]] = []
+    for unit, label in zip(units, labels, strict=True):
+        if merged:
+            start, end, last = merged[-1]
+            if last == label and unit.start - end <= options.turn_pause:
+                merged[-1] = (start, max(end, unit.end), label)
+                continue
+        merged.append((unit.start, unit.end, label))
+    names: dict[int, str] = {}
+    for _, _, label in merged:
+        names.setdefault(label, f"S{len(names)}")
+    return mark_overlaps(
+        [Turn(i, start, end, names[label], 0) for i, (start, end, label) in enumerate(merged)]
+    )
