@@ -1,0 +1,36 @@
+"""What an archive says about a recording: file names, side tables, numbers. Pure.
+
+A date comes from a side table, the container, the file name or the exchange's unique id, in
+that order, and is None otherwise; the file's own modification time and the clock are not asked.
+"""
+
+from pipeline.ingest.metadata import (
+    IngestOptions,
+    Metadata,
+    combine,
+    find_zone,
+    parse_timestamp,
+)
+from pipeline.ingest.names import GROUPS, NamePattern, parse_name, parse_patterns
+from pipeline.ingest.numbers import caller_key, normalise_number
+from pipeline.ingest.sidecar import SIDECAR_COLUMNS, parse_sidecar, sidecar_for
+
+VERSION = 1
+
+__all__ = [
+    "GROUPS",
+    "SIDECAR_COLUMNS",
+    "VERSION",
+    "IngestOptions",
+    "Metadata",
+    "NamePattern",
+    "caller_key",
+    "combine",
+    "find_zone",
+    "normalise_number",
+    "parse_name",
+    "parse_patterns",
+    "parse_sidecar",
+    "parse_timestamp",
+    "sidecar_for",
+]
