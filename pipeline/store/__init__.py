@@ -1,0 +1,17 @@
+"""The database of results and its only owner (DuckDB)."""
+
+from pipeline.store.database import snapshot_path
+from pipeline.store.store import Store, open_for_reading
+from pipeline.store.values import CardInfo, Counts, CriterionInfo, RunInfo, RunStatus, Table
+
+__all__ = [
+    "CardInfo",
+    "Counts",
+    "CriterionInfo",
+    "RunInfo",
+    "RunStatus",
+    "Store",
+    "Table",
+    "open_for_reading",
+    "snapshot_path",
+]
