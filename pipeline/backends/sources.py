@@ -129,7 +129,6 @@ class Delivery:
     """
 
     cache: Path
-    probe: Callable[[str], bool] = hub_answers
     _hub_problem: str | None = None
     _hub_checked: bool = field(default=False)
 
@@ -192,7 +191,7 @@ class Delivery:
             self._hub_checked = True
             if offline:
                 self._hub_problem = "hub switched off by HF_HUB_OFFLINE"
-            elif not self.probe(endpoint):
+            elif not hub_answers(endpoint):
                 self._hub_problem = f"hub unreachable (no answer within {PROBE_SECONDS:g} s)"
         if self._hub_problem is not None:
             raise SourceError(self._hub_problem)
@@ -219,7 +218,6 @@ class Delivery:
         folder = self._wheel_folder(requirement)
         present = next(folder.glob("*.whl"), None)
         if present is not None:
-            say(f"using {present.name}, downloaded before")
             return present
         say(f"downloading package {requirement}")
         unfinished = folder.with_name(f"{folder.name}.{os.getpid()}.part")
