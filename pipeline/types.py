@@ -108,7 +108,7 @@ class Audio:
 
     @property
     def duration(self) -> float:
-        return self.samples.shape[1] / self.sample_rate
+        return float(self.samples.shape[1] / self.sample_rate)
 
 
 @dataclass(frozen=True, slots=True)
@@ -409,10 +409,18 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Where a criterion looks: so many of the operator's first or last turns; 0: everywhere."""
+    """Where a criterion looks among the operator's turns.
 
-    first: int = 0
-    last: int = 0
+    all: everywhere; opening: before the caller's first substantial turn; first, last: so many
+    turns.
+    """
+
+    part: Literal["all", "opening", "first", "last"] = "all"
+    turns: int = 0
+
+    def __post_init__(self) -> None:
+        if (self.part in ("first", "last")) != (self.turns > 0):
+            raise ValueError(f"Window: {self.part} with {self.turns} turns")
 
 
 @dataclass(frozen=True, slots=True)
@@ -428,11 +436,12 @@ class Criterion:
     """One question of a quality card.
 
     method tag: `signals` are searched in `window`; expression: `all_of`, `any_of`, `none_of`
-    must hold; metric: the one condition in `all_of` must hold. evidence "required": a signal
-    is a yes and its absence a no; "absence": a signal is a no and its absence a yes.
-    `applies_if` (any; empty: always) and `na_if` (any) decide whether it applies at all.
-    A "no" signal is forgiven when an act of `excused_by` follows within `excused_within`
-    operator turns (0: the same turn).
+    must hold; metric: the conditions in `all_of` must hold. evidence "required": a signal is a
+    yes and its absence a no; "absence": a signal is a no and its absence a yes.
+    `applies_if` (any of them; empty: always) and `na_if` (any) decide whether it applies.
+    A signal does not count in a turn with one of `ignore_if`; a "no" signal is forgiven when one
+    of `excused_by` stands in the same turn or one of `excused_next` in the operator's next turn.
+    `content`: about the substance, so it does not apply to a wrong number.
     """
 
     criterion_id: str
@@ -448,8 +457,9 @@ class Criterion:
     none_of: tuple[Condition, ...] = ()
     applies_if: tuple[Condition, ...] = ()
     na_if: tuple[Condition, ...] = ()
+    ignore_if: tuple[Condition, ...] = ()
     excused_by: tuple[Condition, ...] = ()
-    excused_within: int = 0
+    excused_next: tuple[Condition, ...] = ()
     window: Window = Window()
     content: bool = True
     examples: tuple[CardExample, ...] = ()

@@ -1,0 +1,10 @@
+"""Dialogue acts: what each turn does, with the words that show it."""
+
+from __future__ import annotations
+
+from pipeline.tag.fuse import TagOptions, tag
+from pipeline.tag.lexicon import ActLexicon, Lexicon, Match, parse_lexicon
+
+VERSION = "1"
+
+__all__ = ["VERSION", "ActLexicon", "Lexicon", "Match", "TagOptions", "parse_lexicon", "tag"]
