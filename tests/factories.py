@@ -7,17 +7,19 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
-from pipeline.store import CardInfo, CriterionInfo, RunInfo
+from pipeline.store import RunInfo
 from pipeline.types import (
     Answer,
     AudioQuality,
     Call,
     CallResult,
+    Criterion,
     DroppedText,
     Label,
     Language,
     Metric,
     Promise,
+    QualityCard,
     Redirect,
     Role,
     Scorecard,
@@ -179,19 +181,26 @@ def run(run_id: str = "run-1", **fields: Any) -> RunInfo:
     return replace(made, **fields)
 
 
-def card(version: str = "1", weight: float = 1.0) -> CardInfo:
-    criteria = (
-        ("greeting", "operator_competence", "minor"),
-        ("farewell", "operator_competence", "minor"),
-        ("empathy", "consultation_quality", "major"),
-        ("no_cold_redirect", "consultation_quality", "critical"),
+def card(version: str = "1", **fields: Any) -> QualityCard:
+    """Four criteria, those that `result` answers."""
+    absence = frozenset({"no_cold_redirect"})
+    kinds = (
+        ("greeting", "operator_competence", "minor", 1.0),
+        ("farewell", "operator_competence", "minor", 1.5),
+        ("empathy", "consultation_quality", "major", 1.0),
+        ("no_cold_redirect", "consultation_quality", "critical", 5.0),
     )
-    return CardInfo(
-        "card",
-        version,
-        Texts("Карта", "Карта", "Card"),
-        tuple(
-            CriterionInfo(name, dimension, kind, weight, Texts(name, name, name))  # type: ignore[arg-type]
-            for name, dimension, kind in criteria
-        ),
+    criteria = tuple(
+        Criterion(
+            criterion_id=name,
+            dimension=dimension,  # type: ignore[arg-type]
+            severity=severity,  # type: ignore[arg-type]
+            weight=weight,
+            text=Texts(f"{name} (ru)", f"{name} (kk)", f"{name} (en)"),
+            method="tag",
+            evidence="absence" if name in absence else "required",
+        )
+        for name, dimension, severity, weight in kinds
     )
+    made = QualityCard("card", version, Texts("Карта", "Карта", "Card"), 0.5, criteria)
+    return replace(made, **fields)

@@ -2,12 +2,10 @@
 
 from pipeline.store.database import snapshot_path
 from pipeline.store.store import Store, open_for_reading
-from pipeline.store.values import CardInfo, Counts, CriterionInfo, RunInfo, RunStatus, Table
+from pipeline.store.values import Counts, RunInfo, RunStatus, Table
 
 __all__ = [
-    "CardInfo",
     "Counts",
-    "CriterionInfo",
     "RunInfo",
     "RunStatus",
     "Store",

@@ -36,9 +36,15 @@ def explained(doing: str, path: Path) -> Iterator[None]:
     """
     import duckdb
 
+    about_files = (
+        duckdb.IOException,
+        duckdb.FatalException,
+        duckdb.OutOfMemoryException,
+        duckdb.TransactionException,  # a commit that could not be written
+    )
     try:
         yield
-    except (duckdb.IOException, duckdb.FatalException, duckdb.OutOfMemoryException) as error:
+    except about_files as error:
         raise StoreError(
             f"{path}: could not {doing}: {_first_line(error)}; nothing that was acknowledged is "
             "lost: free disk space or memory, then start the same command again"

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from pipeline.errors import StoreError
 from pipeline.store import rows as mapped
 from pipeline.store.rows import Mapped, Row, Rows
-from pipeline.store.values import CardInfo, Table
-from pipeline.types import AudioQuality, CallResult, CallStatus, Transcript
+from pipeline.store.values import Table
+from pipeline.types import AudioQuality, CallResult, CallStatus, QualityCard, Transcript
 
 if TYPE_CHECKING:
     import duckdb
@@ -86,9 +86,9 @@ def load(fetch: Fetch, call_id: str) -> CallResult | None:
     )
 
 
-def card_rows(card: CardInfo) -> Rows:
+def card_rows(card: QualityCard) -> Rows:
     """The rows of one version of a card: titles and criteria."""
-    key: Row = {"card_id": card.card_id, "card_version": card.card_version}
+    key: Row = {"card_id": card.card_id, "card_version": card.version}
     title = card.title
     criteria: list[Row] = [
         {
@@ -96,7 +96,7 @@ def card_rows(card: CardInfo) -> Rows:
             "place": place,
             "criterion_id": criterion.criterion_id,
             "dimension": criterion.dimension,
-            "class": criterion.criterion_class,
+            "class": criterion.severity,
             "weight": criterion.weight,
             "text_ru": criterion.text.ru,
             "text_kk": criterion.text.kk,

@@ -14,8 +14,8 @@ from pipeline.errors import StoreError
 from pipeline.store import ledger, reading
 from pipeline.store.database import connect, explained, migrate, publish, snapshot_path
 from pipeline.store.rows import CALL_TABLES, Commit, Row, Rows, naive, rows_of
-from pipeline.store.values import CardInfo, Counts, RunInfo, RunStatus, Table
-from pipeline.types import CallResult
+from pipeline.store.values import Counts, RunInfo, RunStatus, Table
+from pipeline.types import CallResult, QualityCard
 
 if TYPE_CHECKING:
     import duckdb
@@ -102,22 +102,22 @@ class Store:
                 [naive(finished_at, UTC), status, run_id],
             )
 
-    def write_card(self, card: CardInfo) -> None:
+    def write_card(self, card: QualityCard) -> None:
         """Store a version of a card; writing the same again changes nothing.
 
         Raises StoreError when answers already refer to this version with other criteria.
         """
-        key = [card.card_id, card.card_version]
+        key = [card.card_id, card.version]
         where = "card_id = ? AND card_version = ?"
         old = self._rows(
             f"SELECT criterion_id, dimension, class, weight FROM criterion WHERE {where} "
             "ORDER BY place",
             key,
         )
-        new = [(c.criterion_id, c.dimension, c.criterion_class, c.weight) for c in card.criteria]
+        new = [(c.criterion_id, c.dimension, c.severity, c.weight) for c in card.criteria]
         if old and old != new and self._rows(f"SELECT 1 FROM answer WHERE {where} LIMIT 1", key):
             raise StoreError(
-                f"{self.path}: card {card.card_id} {card.card_version} is stored with other "
+                f"{self.path}: card {card.card_id} {card.version} is stored with other "
                 "criteria, and calls were judged by them; give the changed card a new version"
             )
         deletes = tuple((f"DELETE FROM {t} WHERE {where}", key) for t in ("criterion", "card"))
@@ -167,7 +167,10 @@ class Store:
         return found
 
     def load(self, call_id: str) -> CallResult | None:
-        """Exactly the value that was committed, or None for an unknown call."""
+        """Exactly the value that was committed, or None for an unknown call.
+
+        `started_at` is the same instant, in the offset of the run's time zone.
+        """
         return reading.load(self._rows, call_id)
 
     def results(self) -> Iterator[CallResult]:

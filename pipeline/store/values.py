@@ -7,8 +7,6 @@ from datetime import datetime
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from pipeline.types import CriterionClass, Dimension, Texts
-
 RunStatus = Literal["done", "interrupted", "failed"]
 
 
@@ -34,25 +32,6 @@ class RunInfo:
         if self.started_at.tzinfo is None:
             raise ValueError(f"RunInfo: started_at needs a time zone, got {self.started_at!r}")
         ZoneInfo(self.time_zone)
-
-
-@dataclass(frozen=True, slots=True)
-class CriterionInfo:
-    """A criterion as analysts read it; `criterion_class` is the column `class`."""
-
-    criterion_id: str
-    dimension: Dimension
-    criterion_class: CriterionClass
-    weight: float
-    text: Texts
-
-
-@dataclass(frozen=True, slots=True)
-class CardInfo:
-    card_id: str
-    card_version: str
-    title: Texts
-    criteria: tuple[CriterionInfo, ...]
 
 
 @dataclass(frozen=True, slots=True)
