@@ -217,6 +217,8 @@ def test_normalising_twice_changes_nothing(words, separator):
 
 
 @given(st.text(max_size=60))
+@example("²")
+@example("ʼ")
 def test_any_text_is_accepted_and_spans_lie_in_order(text):
     assert all(token for token in tokens(text))
     spans = numbers_in(text)

@@ -163,7 +163,8 @@ def find_quote(quote: str, text: str) -> tuple[int, int] | None:
 
 
 def _pieces(text: str) -> list[_Piece]:
-    return [_Piece(fold(m.group()), m.start(), m.end()) for m in _PIECE.finditer(text)]
+    found = (_Piece(fold(m.group()), m.start(), m.end()) for m in _PIECE.finditer(text))
+    return [piece for piece in found if piece.text]
 
 
 def _numbers(
@@ -210,7 +211,7 @@ def _grow(
             cursor += 1 + _has_ending(text, pieces, cursor)
             end = cursor
         elif numeral is not None:
-            if numeral.bound and not _is_bound(text, pieces, words, cursor, number):
+            if numeral.bound and not _is_bound(pieces, words, cursor, number):
                 break
             if not number.take(numeral):
                 break
@@ -242,17 +243,12 @@ def _is_small(words: list[Numeral | None], at: int) -> bool:
     return numeral is not None and numeral.kind in ("unit", "teen", "ten") and not numeral.bound
 
 
-def _is_bound(
-    text: str, pieces: list[_Piece], words: list[Numeral | None], at: int, number: Compound
-) -> bool:
+def _is_bound(pieces: list[_Piece], words: list[Numeral | None], at: int, number: Compound) -> bool:
     """A bound form counts after tens («он бірде»), "oh" between two numbers ("one oh nine")."""
     if words[at] != LEXICON["oh"]:
         return number.is_round
-    return (
-        0 < at < len(pieces) - 1
-        and all(words[place] is not None or pieces[place].is_digits for place in (at - 1, at + 1))
-        and _joined(text, pieces, at)
-        and _joined(text, pieces, at + 1)
+    return 0 < at < len(pieces) - 1 and all(
+        words[place] is not None or pieces[place].is_digits for place in (at - 1, at + 1)
     )
 
 
