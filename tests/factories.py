@@ -125,6 +125,8 @@ def result(number: int = 0, **fields: Any) -> CallResult:
             Metric("talk_share_operator", 0.6, "measured"),
             Metric("interruptions_operator", 2.0, "estimated", 0.3),
             Metric("hold_seconds", None, "estimated"),
+            Metric("asr_confidence", 0.8, "measured"),
+            Metric("role_confidence", 0.97, "measured"),
         ),
         tags=(Tag("redirect", 0.85, 2, 13.0, 19.0, "звоните по номеру", "pattern"),),
         labels=(

@@ -354,8 +354,8 @@ def test_v_call_tells_one_call(store: Store) -> None:
         "silence_share": 0.125,
         "hold_seconds": None,
         "interruptions_operator": 2,
-        "asr_confidence": pytest.approx(0.8),
-        "role_confidence": pytest.approx(0.97),
+        "asr_confidence": 0.8,
+        "role_confidence": 0.97,
     }
     assert {name: row[name] for name in expected} == expected
 

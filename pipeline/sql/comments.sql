@@ -283,7 +283,7 @@ COMMENT ON COLUMN v_call.overlap_share IS 'Share of the dialogue in which both s
 COMMENT ON COLUMN v_call.hold_seconds IS 'Seconds on hold';
 COMMENT ON COLUMN v_call.interruptions_operator IS 'Times the operator interrupts; NULL when the recording cannot show it';
 COMMENT ON COLUMN v_call.words_per_minute_operator IS 'Operator''s words per minute of their own speech';
-COMMENT ON COLUMN v_call.asr_confidence IS 'Mean probability of the recognised words, turns weighted by seconds; NULL without words';
+COMMENT ON COLUMN v_call.asr_confidence IS 'Mean probability of the recognised words; NULL without words';
 COMMENT ON COLUMN v_call.role_confidence IS 'Mean probability of the roles, weighted by seconds';
 
 COMMENT ON VIEW v_turn IS 'One row per turn with its text';

@@ -48,7 +48,9 @@ WITH label_of AS (
         max(value) FILTER (name = 'overlap_share') AS overlap_share,
         max(value) FILTER (name = 'hold_seconds') AS hold_seconds,
         max(value) FILTER (name = 'interruptions_operator')::INTEGER AS interruptions_operator,
-        max(value) FILTER (name = 'words_per_minute_operator') AS words_per_minute_operator
+        max(value) FILTER (name = 'words_per_minute_operator') AS words_per_minute_operator,
+        max(value) FILTER (name = 'asr_confidence') AS asr_confidence,
+        max(value) FILTER (name = 'role_confidence') AS role_confidence
     FROM metric GROUP BY call_id
 ), spoken AS (
     SELECT call_id, language, sum(end_s - start_s) AS seconds
@@ -60,20 +62,6 @@ WITH label_of AS (
         coalesce(sum(seconds) FILTER (language = 'kk'), 0) / nullif(sum(seconds), 0)
             AS language_share_kk
     FROM spoken GROUP BY call_id
-), role_of AS (
-    SELECT
-        call_id,
-        sum(role_probability * (end_s - start_s))
-            / nullif(sum(end_s - start_s) FILTER (role_probability IS NOT NULL), 0)
-            AS role_confidence
-    FROM turn WHERE role IN ('operator', 'caller') GROUP BY call_id
-), word_of AS (
-    SELECT
-        call_id,
-        sum(asr_confidence * (end_s - start_s))
-            / nullif(sum(end_s - start_s) FILTER (asr_confidence IS NOT NULL), 0)
-            AS asr_confidence
-    FROM turn GROUP BY call_id
 )
 SELECT
     call.call_id,
@@ -107,15 +95,13 @@ SELECT
     metric_of.hold_seconds,
     metric_of.interruptions_operator,
     metric_of.words_per_minute_operator,
-    word_of.asr_confidence,
-    role_of.role_confidence
+    metric_of.asr_confidence,
+    metric_of.role_confidence
 FROM call
 LEFT JOIN label_of USING (call_id)
 LEFT JOIN score_of USING (call_id)
 LEFT JOIN metric_of USING (call_id)
-LEFT JOIN language_of USING (call_id)
-LEFT JOIN role_of USING (call_id)
-LEFT JOIN word_of USING (call_id);
+LEFT JOIN language_of USING (call_id);
 
 CREATE OR REPLACE VIEW v_turn AS
 SELECT
