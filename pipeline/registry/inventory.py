@@ -81,9 +81,9 @@ def default_store() -> Path:
     return cache / "sapa" / "models"
 
 
-def refuse_unsafe_loading() -> None:
+def refuse_unsafe_loading(variables: Mapping[str, str] = os.environ) -> None:
     """Raise ConfigError if the environment makes torch run code from weight files."""
-    if os.environ.get(_UNSAFE, "0").lower() in {"1", "y", "yes", "true"}:
+    if variables.get(_UNSAFE, "0").lower() in {"1", "y", "yes", "true"}:
         raise ConfigError(
             f"{_UNSAFE} is set: loading a weight file could then run code hidden in it. "
             f"Unset it (`unset {_UNSAFE}`) and start again"
