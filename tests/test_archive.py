@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import audio_factory as factory
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.backends import archive
@@ -148,6 +148,7 @@ def test_names_that_are_not_utf8_survive_a_database(tmp_path: Path, wav: bytes) 
     assert item.location.read_bytes() == wav
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=60))
 def test_printable_names_are_reversible(name: bytes) -> None:
     text = printable(name)

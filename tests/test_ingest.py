@@ -5,7 +5,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import ConfigError
@@ -65,6 +65,7 @@ def test_foreign_withheld_and_short_numbers(raw: str | None, expected: str | Non
     assert normalise_number(raw) == expected
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_a_normalised_number_is_a_fixed_point(raw: str) -> None:
     once = normalise_number(raw)
@@ -183,6 +184,7 @@ def test_a_date_that_contradicts_the_unique_id_is_kept_and_reported() -> None:
     assert found.started_at_source == "file_name, uniqueid disagrees"
 
 
+@settings(deadline=None)
 @given(st.text(max_size=80))
 def test_any_name_is_survived(path: str) -> None:
     found = named(path)
