@@ -173,12 +173,13 @@ class CamPlusPlus(nn.Module):
 class CampplusEmbedder:
     """Unit-norm voice embeddings of stretches of one 16 kHz channel."""
 
-    def __init__(self, checkpoint: Path) -> None:
+    def __init__(self, checkpoint: Path, *, device: str = "cpu") -> None:
+        self._device = torch.device(device)
         self._model = CamPlusPlus()
         self._model.load_state_dict(
             torch.load(checkpoint, map_location="cpu", weights_only=True), strict=True
         )
-        self._model.eval()
+        self._model.eval().to(self._device)
 
     def __call__(
         self, samples: Samples, sample_rate: int, intervals: tuple[tuple[float, float], ...]
@@ -199,4 +200,4 @@ class CampplusEmbedder:
             torch.from_numpy(samples.copy()).unsqueeze(0), num_mel_bins=BINS, dither=0.0
         )
         features = features - features.mean(dim=0, keepdim=True)  # (frames, 80)
-        return self._model(features.unsqueeze(0))[0]
+        return cast(Tensor, self._model(features.unsqueeze(0).to(self._device))[0].cpu())

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.diarize import LocalActivity
+from pipeline.errors import ModelError
 from pipeline.types import Samples
 
 
@@ -20,6 +21,8 @@ class PyannoteSegmentation:
         from pyannote.audio import Inference, Model
 
         model = Model.from_pretrained(checkpoint)
+        if model is None or isinstance(model.specifications, tuple):
+            raise ModelError(f"{checkpoint.name} is no segmentation model of one task")
         self._window = float(model.specifications.duration)
         self._inference = Inference(
             model,
@@ -32,12 +35,15 @@ class PyannoteSegmentation:
 
     def __call__(self, samples: Samples, sample_rate: int) -> LocalActivity:
         import torch
+        from pyannote.core import SlidingWindowFeature
 
         shortfall = max(0, round(self._window * sample_rate) - len(samples))
         padded = np.pad(samples, (0, shortfall))
         found = self._inference(
             {"waveform": torch.from_numpy(padded).unsqueeze(0), "sample_rate": sample_rate}
         )
+        if not isinstance(found, SlidingWindowFeature):
+            raise ModelError("the segmentation model did not answer window by window")
         activity = np.asarray(found.data, dtype=np.float32)  # (windows, frames, local speakers)
         starts = tuple(float(found.sliding_window[i].start) for i in range(len(activity)))
         return LocalActivity(activity, starts, self._window / activity.shape[1])

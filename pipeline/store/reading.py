@@ -86,6 +86,45 @@ def load(fetch: Fetch, call_id: str) -> CallResult | None:
     )
 
 
+def outlines(fetch: Fetch) -> dict[str, CallResult]:
+    """Every call without its contents: identity, status and stages, in three queries."""
+    stages: dict[str, list[tuple[object, ...]]] = {}
+    order = mapped.STAGES.order or "stage"
+    for call_id, *cells in fetch(
+        f"SELECT s.call_id, {', '.join('s.' + name for name in mapped.STAGES.columns)} "
+        f"FROM stage_result s JOIN call c USING (call_id, commit_number) ORDER BY s.{order}",
+        [],
+    ):
+        stages.setdefault(str(call_id), []).append(tuple(cells))
+    paths: dict[str, list[str]] = {}
+    for call_id, path in fetch(
+        "SELECT p.call_id, p.path FROM call_path p JOIN call c USING (call_id, commit_number) "
+        "ORDER BY p.place",
+        [],
+    ):
+        paths.setdefault(str(call_id), []).append(str(path))
+    columns = ", ".join(mapped.CALLS.columns)
+    found = fetch(
+        f"SELECT {columns}, call_id, status, status_reason, started_at_utc, started_at_local "
+        "FROM call",
+        [],
+    )
+    return {
+        str(call_id): CallResult(
+            call=mapped.call_of(
+                cells,
+                tuple(paths.get(str(call_id), ())),
+                cast("datetime | None", utc),
+                cast("datetime | None", local),
+            ),
+            status=cast("CallStatus", status),
+            status_reason=cast("str | None", reason),
+            stages=tuple(mapped.STAGES.value(stage) for stage in stages.get(str(call_id), ())),
+        )
+        for *cells, call_id, status, reason, utc, local in found
+    }
+
+
 def card_rows(card: QualityCard) -> Rows:
     """The rows of one version of a card: titles and criteria."""
     key: Row = {"card_id": card.card_id, "card_version": card.version}

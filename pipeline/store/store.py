@@ -173,6 +173,10 @@ class Store:
         """
         return reading.load(self._rows, call_id)
 
+    def outlines(self) -> dict[str, CallResult]:
+        """call_id -> identity, status and stages of every call, without its contents."""
+        return reading.outlines(self._rows)
+
     def results(self) -> Iterator[CallResult]:
         """Every stored call, in order of path, one at a time."""
         for call_id in self.call_ids():

@@ -1,0 +1,177 @@
+"""Who is the operator: from the channel map of the source, from the words, with a probability."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import exp, log
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.types import Role, Transcript, Turn
+
+VERSION = "1"
+
+PARTIES: tuple[Role, ...] = ("operator", "caller", "ivr")
+
+
+@dataclass(frozen=True, slots=True)
+class RoleOptions:
+    #: role probability below which the role is "unknown"
+    threshold: float = 0.75
+    #: probability given to a channel map of the source, before the words are heard
+    channel_map: float = 0.99
+    #: log odds that whoever speaks first (announcements aside) is the operator
+    first_speaker: float = 0.7
+    #: log odds that one typical phrase of a party is worth
+    phrase: float = 1.0
+    #: weight of the trained head beside the phrases
+    head: float = 0.6
+    #: bound on what a single turn can say, log odds
+    turn_maximum: float = 2.5
+    #: words at which a turn counts in full for the trained head
+    full_words: int = 6
+    #: probability of an announcement before the caller has spoken, and after
+    announcement_before: float = 0.6
+    announcement_after: float = 0.9
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RoleEvidence:
+    """What the words say of each turn.
+
+    head: (turns, 3) probabilities of operator, caller, ivr, or None without a head;
+    phrases: for each turn the parties whose typical phrases occur in it.
+    """
+
+    head: npt.NDArray[np.float32] | None
+    phrases: tuple[tuple[Role, ...], ...]
+
+
+def assign_roles(
+    transcript: Transcript,
+    evidence: RoleEvidence,
+    *,
+    operator_channel: int | None,
+    options: RoleOptions,
+) -> Transcript:
+    """The transcript with a role for every turn.
+
+    Announcements are found turn by turn, parties by all that a speaker says. Of several speakers
+    the least operator-like one is the caller; the others are operators where their words agree.
+    """
+    turns = transcript.turns
+    texts = transcript.texts()
+    announcements = _announcements(turns, texts, evidence, options)
+    live = [turn for turn in turns if turn.index not in announcements]
+    odds = _speaker_odds(live, texts, evidence, options)
+    roles = _by_channel(live, odds, operator_channel, options)
+    if roles is None:
+        roles = _by_words(odds)
+    assigned = [
+        _with_role(turn, "ivr", announcements[turn.index], options)
+        if turn.index in announcements
+        else _with_role(turn, *roles[turn.speaker], options)
+        for turn in turns
+    ]
+    return replace(transcript, turns=tuple(assigned))
+
+
+def _with_role(turn: Turn, role: Role, probability: float, options: RoleOptions) -> Turn:
+    known = role if probability >= options.threshold else "unknown"
+    return replace(turn, role=known, role_probability=round(probability, 4))
+
+
+def _announcements(
+    turns: Sequence[Turn], texts: Sequence[str], evidence: RoleEvidence, options: RoleOptions
+) -> dict[int, float]:
+    """Turns of a machine with their probability.
+
+    Operators use some of the same phrases, so that after the caller has spoken more is asked for.
+    """
+    found: dict[int, float] = {}
+    caller_spoke = False
+    for turn in turns:
+        head = 0.0 if evidence.head is None else float(evidence.head[turn.index, 2])
+        phrases = sum(role == "ivr" for role in evidence.phrases[turn.index])
+        others = len(evidence.phrases[turn.index]) - phrases
+        probability = 1 - (1 - head) * exp(-options.phrase * phrases)
+        if evidence.head is None and others:
+            probability /= 1 + others
+        needed = options.announcement_after if caller_spoke else options.announcement_before
+        if texts[turn.index] and probability >= needed and (phrases or head >= 0.8):
+            found[turn.index] = max(probability, options.threshold)
+        elif texts[turn.index]:
+            caller_spoke = caller_spoke or _odds(turn.index, texts, evidence, options) < 0
+    return found
+
+
+def _odds(index: int, texts: Sequence[str], evidence: RoleEvidence, options: RoleOptions) -> float:
+    """Log odds operator : caller of one turn's words."""
+    phrases = evidence.phrases[index]
+    value = options.phrase * (
+        sum(role == "operator" for role in phrases) - sum(role == "caller" for role in phrases)
+    )
+    if evidence.head is not None and texts[index]:
+        operator, caller = (float(evidence.head[index, i]) + 1e-3 for i in (0, 1))
+        share = min(1.0, len(texts[index].split()) / options.full_words)
+        value += options.head * share * log(operator / caller)
+    return max(-options.turn_maximum, min(options.turn_maximum, value))
+
+
+def _speaker_odds(
+    live: Sequence[Turn], texts: Sequence[str], evidence: RoleEvidence, options: RoleOptions
+) -> dict[str, float]:
+    odds: dict[str, float] = {}
+    for place, turn in enumerate(live):
+        first = options.first_speaker if place == 0 else 0.0
+        odds[turn.speaker] = (
+            odds.get(turn.speaker, 0.0) + first + _odds(turn.index, texts, evidence, options)
+        )
+    return odds
+
+
+def _by_channel(
+    live: Sequence[Turn],
+    odds: dict[str, float],
+    operator_channel: int | None,
+    options: RoleOptions,
+) -> dict[str, tuple[Role, float]] | None:
+    """Roles from the channel map, doubted where the words of the call contradict it."""
+    channels = {turn.speaker: turn.channel for turn in live}
+    if operator_channel is None or len(set(channels.values())) < 2:
+        return None
+    speakers = {"operator": "", "caller": ""}
+    for speaker, channel in channels.items():
+        speakers["operator" if channel == operator_channel else "caller"] = speaker
+    words = odds.get(speakers["operator"], 0.0) - odds.get(speakers["caller"], 0.0)
+    prior = log(options.channel_map / (1 - options.channel_map))
+    probability = _sigmoid(prior + words)
+    return {
+        speakers["operator"]: ("operator", probability),
+        speakers["caller"]: ("caller", probability),
+    }
+
+
+def _by_words(odds: dict[str, float]) -> dict[str, tuple[Role, float]]:
+    if not odds:
+        return {}
+    if len(odds) == 1:
+        ((speaker, value),) = odds.items()
+        return {speaker: ("operator" if value >= 0 else "caller", _sigmoid(abs(value)))}
+    ordered = sorted(odds, key=lambda speaker: odds[speaker])
+    caller, operator = ordered[0], ordered[-1]
+    certain = _sigmoid(odds[operator] - odds[caller])
+    roles: dict[str, tuple[Role, float]] = {
+        caller: ("caller", certain), operator: ("operator", certain),
+    }  # fmt: skip
+    for speaker in ordered[1:-1]:
+        to_operator = odds[speaker]
+        role: Role = "operator" if to_operator >= 0 else "caller"
+        roles[speaker] = (role, min(certain, _sigmoid(abs(to_operator))))
+    return roles
+
+
+def _sigmoid(value: float) -> float:
+    return 1 / (1 + exp(-value))

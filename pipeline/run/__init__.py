@@ -1,0 +1,17 @@
+"""The order of the stages, resuming, workers and failures. The only module that knows the order."""
+
+from pipeline.run.batch import BatchOptions, Summary, Watcher, run_batch
+from pipeline.run.plan import Plan, build_plan, fingerprints
+from pipeline.run.work import Item, process
+
+__all__ = [
+    "BatchOptions",
+    "Item",
+    "Plan",
+    "Summary",
+    "Watcher",
+    "build_plan",
+    "fingerprints",
+    "process",
+    "run_batch",
+]

@@ -1,0 +1,215 @@
+"""Everything that decides a result, gathered before the first call, and its fingerprints."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pipeline import (
+    audio,
+    cards,
+    diarize,
+    ingest,
+    interaction,
+    label,
+    roles,
+    score,
+    speech,
+    tag,
+    transcribe,
+)
+from pipeline.backends import decode
+from pipeline.config import Config, resources
+from pipeline.errors import ConfigError, ModelMissing
+from pipeline.registry import Manifest, default_store, digest, load_manifest, require
+from pipeline.types import Call, QualityCard, StageResult
+
+#: stages in their order; each one's fingerprint covers those before it
+STAGES = ("audio", "turns", "words", "roles", "metrics", "tags", "labels", "card")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPlan:
+    """Which models a worker loads, and from where; hashable, so that a worker loads them once."""
+
+    engine: str
+    asr: str
+    segmentation: str
+    speaker: str
+    encoder: str
+    heads: str
+    device: str
+    compute_type: str
+    threads: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What every worker gets: options, values parsed from data files, model paths, digests."""
+
+    config: Config
+    models: ModelPlan
+    lexicon: tag.Lexicon
+    agencies: label.Registry
+    card: QualityCard
+    digests: tuple[tuple[str, str], ...]
+
+
+def build_plan(config: Config, *, card: Path | None, threads: int) -> Plan:
+    """Read cards, lexicon and agencies, find the models, and note the digest of each.
+
+    Raises ConfigError for a data file that cannot be used, ModelMissing for a model not fetched.
+    """
+    configs = resources() / "configs"
+    card_path = card or configs / "cards" / "1414.toml"
+    texts = {
+        "lexicon": _text(configs / "lexicon.toml"),
+        "agencies": _text(configs / "agencies.toml"),
+        "card": _text(card_path),
+    }
+    models, model_digests = _models(config, threads)
+    digests = {name: _sha(text) for name, text in texts.items()} | model_digests
+    return Plan(
+        config=replace(config, transcribe=replace(config.transcribe, engine=models.engine)),
+        models=models,
+        lexicon=tag.parse_lexicon(texts["lexicon"]),
+        agencies=label.parse_registry(texts["agencies"]),
+        card=cards.parse_card(texts["card"], card_path.name),
+        digests=tuple(sorted(digests.items())),
+    )
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read as UTF-8 text: {error}") from error
+
+
+def _sha(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def model_store(config: Config) -> Path:
+    """Where fetched models lie."""
+    return Path(config.models.store) if config.models.store else default_store()
+
+
+def _models(config: Config, threads: int) -> tuple[ModelPlan, dict[str, str]]:
+    manifest = load_manifest(resources() / "models" / "manifest.toml")
+    store = model_store(config)
+    engine, asr = _engine(config, store, manifest)
+    names = {
+        "asr": asr,
+        "segmentation": config.models.segmentation,
+        "speaker": config.models.speaker,
+        "encoder": config.models.encoder,
+    }
+    folders = {task: require(store, manifest, name) for task, name in names.items()}
+    heads = resources() / "models" / "heads"
+    digests = {task: digest(store, manifest, name) for task, name in names.items()}
+    digests["heads"] = _folder_digest(heads)
+    digests["vad"] = digest(store, manifest, "silero-vad")
+    return (
+        ModelPlan(
+            engine=engine,
+            asr=str(_weights(folders["asr"], engine)),
+            segmentation=str(_one_file(folders["segmentation"])),
+            speaker=str(_one_file(folders["speaker"])),
+            encoder=str(folders["encoder"]),
+            heads=str(heads),
+            device=config.models.device,
+            compute_type=config.models.compute_type,
+            threads=threads,
+        ),
+        digests,
+    )
+
+
+def _engine(config: Config, store: Path, manifest: Manifest) -> tuple[str, str]:
+    """The engine and its model. "auto" takes the faster one; README has the measured ratio."""
+    options = config.transcribe
+    by_engine = {
+        "faster-whisper": options.faster_whisper_model,
+        "openai-whisper": options.openai_whisper_model,
+    }
+    if options.engine in by_engine:
+        return options.engine, by_engine[options.engine]
+    if options.engine != "auto":
+        raise ConfigError(
+            f"[transcribe] engine: {options.engine!r} is none of auto, {', '.join(by_engine)}"
+        )
+    for engine, model in by_engine.items():
+        try:
+            require(store, manifest, model)
+        except ModelMissing:
+            continue
+        return engine, model
+    return "faster-whisper", options.faster_whisper_model
+
+
+def _weights(folder: Path, engine: str) -> Path:
+    return folder if engine == "faster-whisper" else _one_file(folder)
+
+
+def _one_file(folder: Path) -> Path:
+    found = sorted(path for path in folder.iterdir() if path.suffix in (".bin", ".pt"))
+    if len(found) != 1:
+        raise ConfigError(f"{folder}: one weight file is expected, found {len(found)}")
+    return found[0]
+
+
+def _folder_digest(folder: Path) -> str:
+    whole = hashlib.sha256()
+    for path in sorted(folder.glob("*.npz")):
+        whole.update(path.name.encode() + path.read_bytes())
+    return whole.hexdigest()[:16]
+
+
+def fingerprints(call: Call, plan: Plan) -> dict[str, str]:
+    """For each stage a digest of all that decides its result for this call.
+
+    fingerprint = sha256(stage, version, options, model and data digests, parent fingerprint).
+    """
+    config, digests = plan.config, dict(plan.digests)
+    inputs: Mapping[str, tuple[object, ...]] = {
+        "audio": (decode.VERSION, audio.VERSION, config.decode, config.audio),
+        "turns": (
+            speech.VERSION, diarize.VERSION, config.speech, config.diarize,
+            digests["vad"], digests["segmentation"], digests["speaker"],
+        ),
+        "words": (
+            transcribe.VERSION, config.transcribe, digests["asr"], config.models.compute_type,
+        ),
+        "roles": (
+            roles.VERSION, config.roles, call.operator_channel, digests["lexicon"],
+            digests["heads"], digests["encoder"],
+        ),
+        "metrics": (interaction.VERSION, config.interaction),
+        "tags": (tag.VERSION, config.tag),
+        "labels": (label.VERSION, config.label, digests["agencies"]),
+        "card": (score.VERSION, config.score, digests["card"]),
+    }  # fmt: skip
+    found: dict[str, str] = {}
+    parent = f"{call.sha256} {ingest.VERSION}"
+    for stage in STAGES:
+        parent = _sha(f"{stage}\n{inputs[stage]!r}\n{parent}")
+        found[stage] = parent
+    return found
+
+
+def first_stale(stages: tuple[StageResult, ...], wanted: Mapping[str, str]) -> str | None:
+    """The first stage whose stored fingerprint differs; None if nothing is to be done.
+
+    A stage that failed with the same fingerprint would fail again: nothing is to be done.
+    """
+    stored = {item.stage: item for item in stages}
+    for stage in STAGES:
+        item = stored.get(stage)
+        if item is None or item.fingerprint != wanted[stage]:
+            return stage
+        if item.status == "failed":
+            return None
+    return None

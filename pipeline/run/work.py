@@ -1,0 +1,295 @@
+"""One call through the stages, from where its stored result is stale; every error becomes a row."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from traceback import extract_tb
+
+from pipeline.audio import assess
+from pipeline.backends.decode import decode
+from pipeline.diarize import diarize
+from pipeline.errors import CallError, SapaError
+from pipeline.interaction import measure
+from pipeline.label import label
+from pipeline.roles import PARTIES, RoleEvidence, assign_roles
+from pipeline.run.models import Models, models_of
+from pipeline.run.plan import STAGES, Plan, fingerprints, first_stale
+from pipeline.score import answer, scorecards
+from pipeline.speech import find_speech, turns_by_channel
+from pipeline.tag import Lexicon, fold_text, tag
+from pipeline.transcribe import transcribe
+from pipeline.types import (
+    Audio,
+    Call,
+    CallFacts,
+    CallResult,
+    CallStatus,
+    Interaction,
+    Role,
+    StageResult,
+    Transcript,
+    Turn,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A call to process: where its bytes lie, and what is stored of it."""
+
+    call: Call
+    location: str
+    stored: CallResult | None = None
+
+
+@dataclass(slots=True)
+class _Progress:
+    """The result so far. Inside this module alone; what leaves it is frozen."""
+
+    result: CallResult
+    audio: Audio | None = None
+    warnings: tuple[str, ...] = ()
+    turns: tuple[Turn, ...] = ()
+    interaction: Interaction = field(default_factory=Interaction)
+
+
+def process(item: Item, plan: Plan) -> CallResult:
+    """The full result of a call; stages whose fingerprint is stored are not repeated."""
+    wanted = fingerprints(item.call, plan)
+    models = models_of(plan)
+    state = _resumed(item, wanted)
+    kept = {stage.stage: stage for stage in state.result.stages}
+    for name in STAGES:
+        if name in kept:
+            continue
+        started = time.perf_counter()
+        error = _attempt(name, state, (item, plan, models))
+        seconds = round(time.perf_counter() - started, 3)
+        status = "done" if error is None else "failed"
+        stage = StageResult(name, wanted[name], status, error and str(error), seconds)  # type: ignore[arg-type]
+        state.result = replace(state.result, stages=(*state.result.stages, stage))
+        if error is not None:
+            return _failed(state, error, name)
+    return _concluded(state, plan)
+
+
+def failure(item: Item, plan: Plan, code: str, detail: str, seconds: float) -> CallResult:
+    """The row of a call whose worker died or ran out of time; it is tried again next time."""
+    stage = StageResult("worker", "", "failed", f"{code}: {detail}", seconds)
+    return CallResult(
+        item.call, "failed", code, stages=(stage,), minimum_coverage=plan.card.minimum_coverage
+    )
+
+
+_Inputs = tuple[Item, Plan, Models]
+
+
+def _attempt(name: str, state: _Progress, inputs: _Inputs) -> CallError | None:
+    try:
+        _STEPS[name](state, inputs)
+    except CallError as error:
+        return error
+    except SapaError as error:
+        return CallError("failed", type(error).__name__, str(error))
+    except MemoryError:
+        return CallError("failed", "out_of_memory", f"in stage {name}")
+    except Exception as error:
+        place = extract_tb(error.__traceback__)[-1]
+        where = f"{type(error).__name__} at {Path(place.filename).name}:{place.lineno}"
+        return CallError("failed", "internal_error", where)
+    return None
+
+
+def _resumed(item: Item, wanted: dict[str, str]) -> _Progress:
+    """What is stored, up to the first stale stage; everything after it is forgotten.
+
+    Audio and turns leave nothing to go on from but the words.
+    """
+    fresh = CallResult(item.call, "failed", None)
+    stored = item.stored
+    stale = first_stale(stored.stages, wanted) if stored is not None else "audio"
+    if stored is None or stale in ("audio", "turns", "words") or stored.transcript is None:
+        return _Progress(fresh)
+    before = STAGES[: STAGES.index(stale)] if stale else STAGES
+    stages = tuple(stage for stage in stored.stages if stage.stage in before)
+    kept = replace(
+        stored,
+        call=replace(
+            item.call,
+            duration=stored.call.duration,
+            channels=stored.call.channels,
+            codec=stored.call.codec,
+        ),
+        stages=stages,
+    )
+    warnings = ("truncated",) if stored.status_reason == "truncated" else ()
+    return _Progress(kept, warnings=warnings)
+
+
+def _audio(state: _Progress, inputs: _Inputs) -> None:
+    item, plan, _ = inputs
+    decoded = decode(Path(item.location), plan.config.decode)
+    quality = assess(decoded.audio, plan.config.audio)
+    call = replace(
+        item.call,
+        duration=round(decoded.audio.duration, 3),
+        channels=decoded.audio.channels,
+        codec=decoded.codec,
+    )
+    state.audio, state.warnings = decoded.audio, decoded.warnings
+    state.result = replace(state.result, call=call, quality=quality)
+
+
+def _turns(state: _Progress, inputs: _Inputs) -> None:
+    _, plan, models = inputs
+    audio, quality, config = state.audio, state.result.quality, plan.config
+    assert audio is not None
+    assert quality is not None
+    if quality.layout == "dual_mono":
+        audio = Audio(audio.samples[:1], audio.sample_rate)
+    segments = find_speech(audio, models.voice_activity, options=config.speech)
+    if not segments:
+        raise CallError("not_evaluable", "no_speech", "no speech was found")
+    if audio.channels == 2 and len({segment.channel for segment in segments}) == 2:
+        state.turns = turns_by_channel(segments, options=config.speech)
+        return
+    channel = segments[0].channel
+    mono = Audio(audio.samples[channel : channel + 1], audio.sample_rate)
+    own = [replace(segment, channel=0) for segment in segments]
+    parts = (models.segmentation, models.embedder)
+    turns = diarize(mono, own, parts, options=config.diarize)
+    state.turns = tuple(replace(turn, channel=channel) for turn in turns)
+    if not state.turns:
+        raise CallError("not_evaluable", "no_speech", "no speech was found")
+
+
+def _words(state: _Progress, inputs: _Inputs) -> None:
+    _, plan, models = inputs
+    assert state.audio is not None
+    transcript = transcribe(
+        state.audio, state.turns, models.recogniser, options=plan.config.transcribe
+    )
+    state.result = replace(state.result, transcript=transcript)
+
+
+def _roles(state: _Progress, inputs: _Inputs) -> None:
+    item, plan, models = inputs
+    transcript = _transcript(state)
+    texts = transcript.texts()
+    head = models.heads.role(models.encoder.encode(texts))
+    evidence = RoleEvidence(head, tuple(_phrases(text, plan.lexicon) for text in texts))
+    quality = state.result.quality
+    stereo = quality is not None and quality.layout == "stereo"
+    assigned = assign_roles(
+        transcript,
+        evidence,
+        operator_channel=item.call.operator_channel if stereo else None,
+        options=plan.config.roles,
+    )
+    state.result = replace(state.result, transcript=assigned)
+
+
+def _phrases(text: str, lexicon: Lexicon) -> tuple[Role, ...]:
+    """The parties whose typical phrases occur in a text; phrases of several parties say nothing."""
+    folded = fold_text(text)
+    found = []
+    for act in lexicon.acts:
+        if len(act.roles) == 1 and act.roles[0] in PARTIES:
+            match = act.find(folded)
+            if match is not None and not match.weak:
+                found.append(act.roles[0])
+    return tuple(found)
+
+
+def _metrics(state: _Progress, inputs: _Inputs) -> None:
+    _, plan, _ = inputs
+    state.interaction = _measured(state, plan)
+    state.result = replace(state.result, metrics=state.interaction.metrics)
+
+
+def _measured(state: _Progress, plan: Plan) -> Interaction:
+    quality = state.result.quality
+    return measure(
+        _transcript(state),
+        state.result.call.duration or 0.0,
+        separate=quality is not None and quality.layout == "stereo",
+        options=plan.config.interaction,
+    )
+
+
+def _tags(state: _Progress, inputs: _Inputs) -> None:
+    _, plan, models = inputs
+    transcript = _transcript(state)
+    found = tag(transcript, plan.lexicon, models.act_scores(transcript), plan.config.tag)
+    state.result = replace(state.result, tags=found)
+
+
+def _labels(state: _Progress, inputs: _Inputs) -> None:
+    _, plan, models = inputs
+    transcript = _transcript(state)
+    facts = label(
+        transcript,
+        state.result.tags,
+        models.act_scores(transcript),
+        plan.agencies,
+        plan.config.label,
+    )
+    state.result = replace(
+        state.result, labels=facts.labels, redirects=facts.redirects, promises=facts.promises
+    )
+
+
+def _card(state: _Progress, inputs: _Inputs) -> None:
+    _, plan, _ = inputs
+    result = state.result
+    facts = CallFacts(result.labels, result.redirects, result.promises)
+    answers = answer(
+        plan.card, _transcript(state), result.tags, facts, _measured(state, plan), plan.config.score
+    )
+    state.result = replace(
+        result,
+        card_id=plan.card.card_id,
+        card_version=plan.card.version,
+        minimum_coverage=plan.card.minimum_coverage,
+        answers=answers,
+        scorecards=scorecards(plan.card, answers),
+    )
+
+
+_STEPS: dict[str, Callable[[_Progress, _Inputs], None]] = {
+    "audio": _audio,
+    "turns": _turns,
+    "words": _words,
+    "roles": _roles,
+    "metrics": _metrics,
+    "tags": _tags,
+    "labels": _labels,
+    "card": _card,
+}
+
+
+def _transcript(state: _Progress) -> Transcript:
+    assert state.result.transcript is not None
+    return state.result.transcript
+
+
+def _failed(state: _Progress, error: CallError, stage: str) -> CallResult:
+    """What is known up to the failure; a call whose words are known is partial."""
+    status: CallStatus = "partial" if state.result.transcript is not None else error.status
+    return replace(state.result, status=status, status_reason=f"{stage}: {error.code}")
+
+
+def _concluded(state: _Progress, plan: Plan) -> CallResult:
+    """The status of a call that went through every stage."""
+    result = state.result
+    call_type = next((item.value for item in result.labels if item.name == "call_type"), None)
+    confidence = next((m.value for m in result.metrics if m.name == "asr_confidence"), None)
+    if call_type == "no_dialogue":
+        return replace(result, status="not_evaluable", status_reason="no_dialogue")
+    if confidence is None or confidence < plan.config.score.minimum_asr_confidence:
+        return replace(result, status="not_evaluable", status_reason="recognition_unreliable")
+    if "truncated" in state.warnings:
+        return replace(result, status="partial", status_reason="truncated")
+    return replace(result, status="done", status_reason=None)
