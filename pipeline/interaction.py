@@ -21,7 +21,7 @@ class InteractionOptions:
     #: s; a pause of everyone shorter than this is no silence
     silence_minimum: float = 3.0
     #: s; a pause of everyone inside the dialogue from which the caller is on hold
-    hold_minimum: float = 10.0
+    hold_minimum: float = 6.0
     #: s the operator must speak over the caller for an interruption
     interruption_minimum: float = 0.5
     #: s the caller must have spoken before

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 @cache
 def out() -> Console:
+    """Results."""
     from rich.console import Console
 
     return Console(highlight=False)
@@ -18,18 +19,21 @@ def out() -> Console:
 
 @cache
 def err() -> Console:
+    """Progress, warnings and errors."""
     from rich.console import Console
 
     return Console(stderr=True, highlight=False)
 
 
 def fail(message: str) -> None:
+    """Say why the command cannot go on."""
     from rich.markup import escape
 
     err().print(f"[bold red]error:[/] {escape(message)}", soft_wrap=True)
 
 
 def warn(message: str) -> None:
+    """Say what the user should know although the command goes on."""
     from rich.markup import escape
 
     err().print(f"[yellow]warning:[/] {escape(message)}", soft_wrap=True)

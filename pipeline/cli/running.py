@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pipeline.config import Config
     from pipeline.run import BatchOptions, Plan, Summary
     from pipeline.store import RunInfo, Store
-    from pipeline.types import CallResult
+    from pipeline.types import CallResult, QualityCard
 
 DEFAULT_DB = Path("data/processed/sapa.duckdb")
 Database = Annotated[Path, typer.Option("--db", help="DuckDB file.")]
@@ -55,7 +55,9 @@ def run(
     ] = None,
     jobs: Annotated[int, typer.Option(help="Worker processes; 0: by cores and memory.")] = 0,
     limit: Annotated[int | None, typer.Option(help="Process at most this many calls.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only say what would be done.")
+    ] = False,
 ) -> None:
     """Process an archive of recordings: who spoke, what was said, tags, quality card, DuckDB.
 
@@ -126,7 +128,7 @@ def _run(archive: str, db: Path, plan: Plan, options: BatchOptions) -> Summary:
     return summary
 
 
-def _registered(store: Store, plan: Plan):  # type: ignore[no-untyped-def]  # noqa: ANN202
+def _registered(store: Store, plan: Plan) -> QualityCard:
     """The card under a version of its own: an edit without a new version gets its digest added."""
     from pipeline.errors import StoreError
 

@@ -147,20 +147,16 @@ def _turns(state: _Progress, inputs: _Inputs) -> None:
     audio, quality, config = state.audio, state.result.quality, plan.config
     assert audio is not None
     assert quality is not None
-    if quality.layout == "dual_mono":
-        audio = Audio(audio.samples[:1], audio.sample_rate)
+    if quality.layout != "stereo":
+        loudest = max(range(audio.channels), key=lambda channel: quality.level[channel])
+        audio = Audio(audio.samples[loudest : loudest + 1], audio.sample_rate)
     segments = find_speech(audio, models.voice_activity, options=config.speech)
-    if not segments:
-        raise CallError("not_evaluable", "no_speech", "no speech was found")
-    if audio.channels == 2 and len({segment.channel for segment in segments}) == 2:
+    if audio.channels == 2:
         state.turns = turns_by_channel(segments, options=config.speech)
-        return
-    channel = segments[0].channel
-    mono = Audio(audio.samples[channel : channel + 1], audio.sample_rate)
-    own = [replace(segment, channel=0) for segment in segments]
-    parts = (models.segmentation, models.embedder)
-    turns = diarize(mono, own, parts, options=config.diarize)
-    state.turns = tuple(replace(turn, channel=channel) for turn in turns)
+    else:
+        parts = (models.segmentation, models.embedder)
+        turns = diarize(audio, segments, parts, options=config.diarize)
+        state.turns = tuple(replace(turn, channel=loudest) for turn in turns)
     if not state.turns:
         raise CallError("not_evaluable", "no_speech", "no speech was found")
 
