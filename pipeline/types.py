@@ -381,6 +381,32 @@ class Promise:
     quote: str
 
 
+CallState = Literal["dialogue", "dropped", "misdirected", "no_dialogue"]
+
+
+@dataclass(frozen=True, slots=True)
+class CallFacts:
+    """What is known of the call as a whole."""
+
+    labels: tuple[Label, ...] = ()
+    redirects: tuple[Redirect, ...] = ()
+    promises: tuple[Promise, ...] = ()
+
+    def value(self, name: str) -> str | None:
+        """The value of a label; None when unknown or absent."""
+        return next((label.value for label in self.labels if label.name == name), None)
+
+    @property
+    def state(self) -> CallState:
+        """A dialogue, one that the line cut short, a wrong number, or no dialogue at all."""
+        call_type = self.value("call_type")
+        if call_type == "no_dialogue":
+            return "no_dialogue"
+        if call_type == "misdirected":
+            return "misdirected"
+        return "dropped" if self.value("outcome") == "disconnected" else "dialogue"
+
+
 @dataclass(frozen=True, slots=True)
 class Texts:
     """A text in the three languages that reviewers read."""

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from pipeline.tag.fuse import TagOptions, tag
 from pipeline.tag.lexicon import ActLexicon, Lexicon, Match, parse_lexicon
+from pipeline.text.patterns import fold_text
 
 VERSION = "1"
 
-__all__ = ["VERSION", "ActLexicon", "Lexicon", "Match", "TagOptions", "parse_lexicon", "tag"]
+__all__ = [
+    "VERSION",
+    "ActLexicon",
+    "Lexicon",
+    "Match",
+    "TagOptions",
+    "fold_text",
+    "parse_lexicon",
+    "tag",
+]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from pipeline.tag.lexicon import ActLexicon, FoldedText, Lexicon, Match, fold_text
+from pipeline.tag.lexicon import ActLexicon, Lexicon, Match
 from pipeline.tag.numbers import NumberAct, number_acts
+from pipeline.text.patterns import FoldedText, fold_text
 from pipeline.types import ActScores, Role, Tag, Transcript, Turn, Word
 
 Source = Literal["pattern", "model", "fused"]

@@ -1,8 +1,6 @@
 """Patterns of dialogue acts as data: a strict loader, and a matcher that keeps its place.
 
-Patterns match folded text: lower case, ё as е, Kazakh letters as their Russian look-alikes (a
-recogniser mixes them), no punctuation but a stand-alone "?". `configs/lexicon.toml` describes
-the notation.
+`pipeline.text.patterns` describes the notation.
 """
 
 from __future__ import annotations
@@ -10,14 +8,11 @@ from __future__ import annotations
 import re
 import tomllib
 from dataclasses import dataclass
-from typing import NoReturn
 
 from pipeline.errors import ConfigError
+from pipeline.text.patterns import FoldedText, compile_patterns, spans
 from pipeline.types import ROLES, Role
 
-_LOOKALIKES = str.maketrans("ёәғқңөұүһі", "еагкноуухи")
-_DROPPED = "'’ʼ`\u0301"  # apostrophes and the stress mark leave no gap
-_GAP = r"(?: \\w+){0,3} "
 _ACT_KEYS = ("roles", "probability", "lead", "ru", "kk", "en", "weak", "unless")
 _TOP_KEYS = ("version", "macro", "act")
 
@@ -29,17 +24,6 @@ class Match:
     start: int
     end: int
     weak: bool
-
-
-@dataclass(frozen=True, slots=True)
-class FoldedText:
-    """Folded text and, for each of its characters, the place in the original."""
-
-    text: str
-    places: tuple[int, ...]
-
-    def original(self, start: int, end: int) -> tuple[int, int]:
-        return self.places[start], self.places[end - 1] + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +40,9 @@ class ActLexicon:
 
     def find(self, folded: FoldedText) -> Match | None:
         """The first match that no guard covers, strong ones first."""
-        guarded = _spans(self.unless, folded.text)
+        guarded = spans(self.unless, folded.text)
         for pattern, weak in ((self.strong, False), (self.weak, True)):
-            for start, end in _spans(pattern, folded.text):
+            for start, end in spans(pattern, folded.text):
                 if not any(start < stop and begin < end for begin, stop in guarded):
                     return Match(*folded.original(start, end), weak)
         return None
@@ -73,27 +57,6 @@ class Lexicon:
 
     def names(self) -> tuple[str, ...]:
         return tuple(act.name for act in self.acts)
-
-
-def fold_text(text: str) -> FoldedText:
-    """Fold for matching; a space stands at both ends, "?" is a word of its own.
-
-    >>> fold_text("Всё ясно? Сәлем!").text
-    ' все ясно ? салем '
-    """
-    letters: list[str] = [" "]
-    places: list[int] = [0]
-    for place, character in enumerate(text):
-        if character in _DROPPED:
-            continue
-        for letter in _shape(character):
-            if letter != " " or letters[-1] != " ":
-                letters.append(letter)
-                places.append(place)
-    if letters[-1] != " ":
-        letters.append(" ")
-        places.append(max(len(text) - 1, 0))
-    return FoldedText("".join(letters), tuple(places))
 
 
 def parse_lexicon(text: str, file: str = "lexicon.toml") -> Lexicon:
@@ -113,27 +76,6 @@ def parse_lexicon(text: str, file: str = "lexicon.toml") -> Lexicon:
     return Lexicon(version, tuple(_act(file, name, table, macros) for name, table in acts.items()))
 
 
-def _shape(character: str) -> str:
-    if character == "?":
-        return " ? "
-    folded = character.casefold().translate(_LOOKALIKES)
-    return folded if folded.isalnum() else " "
-
-
-def _spans(pattern: re.Pattern[str] | None, text: str) -> list[tuple[int, int]]:
-    """Every match without the spaces around it."""
-    found: list[tuple[int, int]] = []
-    for match in pattern.finditer(text) if pattern else ():
-        start, end = match.span()
-        while end > start and text[end - 1] == " ":
-            end -= 1
-        while start < end and text[start] == " ":
-            start += 1
-        if end > start:
-            found.append((start, end))
-    return found
-
-
 def _known_keys(file: str, place: str, table: dict[str, object], known: tuple[str, ...]) -> None:
     unknown = sorted(set(table) - set(known))
     if unknown:
@@ -148,14 +90,13 @@ def _texts(file: str, place: str, value: object) -> tuple[str, ...]:
     return tuple(str(item) for item in value)
 
 
-def _macros(file: str, tables: object) -> dict[str, str]:
+def _macros(file: str, tables: object) -> dict[str, tuple[str, ...]]:
     if not isinstance(tables, dict):
         raise ConfigError(f"{file}: [macro] must be a table, got {tables!r}")
-    lists = {name: _texts(file, f"macro {name}", value) for name, value in tables.items()}
-    return {name: f"(?:{'|'.join(items)})" for name, items in lists.items()}
+    return {name: _texts(file, f"macro {name}", value) for name, value in tables.items()}
 
 
-def _act(file: str, name: str, table: object, macros: dict[str, str]) -> ActLexicon:
+def _act(file: str, name: str, table: object, macros: dict[str, tuple[str, ...]]) -> ActLexicon:
     if not isinstance(table, dict):
         raise ConfigError(f"{file}: act {name} must be a table, got {table!r}")
     _known_keys(file, f"act {name}", table, _ACT_KEYS)
@@ -164,10 +105,10 @@ def _act(file: str, name: str, table: object, macros: dict[str, str]) -> ActLexi
         items = [
             item for key in keys for item in _texts(file, f"act {name}, {key}", table.get(key, []))
         ]
-        for item in items:
-            _compile(file, name, item, macros)
-        joined = "|".join(_expression(item, macros) for item in items)
-        return re.compile(rf"(?<!\w)(?:{joined})(?!\w)") if items else None
+        try:
+            return compile_patterns(items, macros)
+        except ValueError as error:
+            raise ConfigError(f"{file}: act {name}: {error}") from error
 
     return ActLexicon(
         name,
@@ -197,31 +138,3 @@ def _lead(file: str, name: str, value: object) -> str:
     if value not in ("pattern", "model"):
         raise ConfigError(f"{file}: act {name}: lead must be pattern or model, got {value!r}")
     return str(value)
-
-
-def _expression(pattern: str, macros: dict[str, str]) -> str:
-    """The regular expression behind the notation."""
-    for macro, body in macros.items():
-        pattern = pattern.replace("{" + macro + "}", body)
-    pattern = re.sub(r"(?<!\\)([^\W\d_])\*", r"\1\\w*", pattern.translate(_LOOKALIKES))
-    return re.sub(r" \.\. ", _GAP, pattern)
-
-
-def _compile(file: str, name: str, pattern: str, macros: dict[str, str]) -> None:
-    def refuse(why: str) -> NoReturn:
-        raise ConfigError(f"{file}: act {name}: pattern {pattern!r}: {why}")
-
-    expression = _expression(pattern, macros)
-    if ".." in expression:
-        refuse("a gap is written ' .. ' between two words, with a space on both sides")
-    macro = re.search(r"\{([a-z_]+)\}", expression)
-    if macro:
-        refuse(f"no [macro] {macro[1]}; known: {', '.join(macros) or 'none'}")
-    if re.search(r"(?<!\\)[A-ZА-ЯЁ]", pattern):
-        refuse("patterns are lower case, the text is folded before it is compared")
-    try:
-        compiled = re.compile(expression)
-    except re.error as error:
-        refuse(f"not a regular expression: {error}")
-    if compiled.match(""):
-        refuse("matches the empty text")

@@ -1,0 +1,276 @@
+"""Labels of a call from its acts: kind, topic, outcome, flags, and whether it was a dialogue."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.label.evidence import Evidence, either, gather, turns_of
+from pipeline.label.redirects import promises, redirects
+from pipeline.label.registry import Registry
+from pipeline.types import (
+    ActScores,
+    CallFacts,
+    CallState,
+    Label,
+    Promise,
+    Redirect,
+    Tag,
+    Transcript,
+    Turn,
+)
+
+_SMALL_WORDS = frozenset((
+    "алло", "алё", "ало", "да", "нет", "здравствуйте", "здравствуй", "здрасте", "добрый", "день",
+    "вас", "не", "слышно", "слышите", "меня", "вы", "тут", "говорите", "слушаю", "иә", "бе",
+    "сәлеметсіз", "hello", "hi", "yes",
+))  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class LabelOptions:
+    """When signs suffice. Probabilities in [0, 1]."""
+
+    #: probability from which an act is believed
+    least: float = 0.5
+    #: recognised words of the caller, greetings aside, below which there was no dialogue
+    caller_words: int = 3
+    #: turns with words up to which a wrong number is plausible
+    misdirected_turns: int = 12
+    #: combined probability from which the caller counts as upset
+    upset: float = 0.8
+    #: share of the evidence that a topic needs, else it stays unknown
+    topic_share: float = 0.3
+    #: weight of the trained topic head beside the words
+    head_weight: float = 0.6
+
+
+def label(
+    transcript: Transcript,
+    tags: tuple[Tag, ...],
+    scores: ActScores | None,
+    registry: Registry,
+    options: LabelOptions = LabelOptions(),
+) -> CallFacts:
+    """Labels, redirects and promises of one call.
+
+    `scores` serves the topic alone and may be None. A label that the signs do not decide has the
+    value None.
+    """
+    evidence = gather(transcript, tags)
+    state, state_label = _state(evidence, options)
+    if state in {"no_dialogue", "misdirected"}:
+        return CallFacts(_empty_labels(state, state_label))
+    topic = _topic(evidence, scores, registry, options)
+    sent = redirects(evidence, registry, topic.value, options.least)
+    owed = promises(evidence, options.least)
+    kind = _call_type(evidence)
+    repeated = _repeat(evidence, kind, options)
+    labels = (
+        kind,
+        topic,
+        _outcome(evidence, kind, sent, owed, state),
+        repeated,
+        _flag("unreachable_complaint", evidence.of("cannot_get_through"), options.least),
+        _upset(evidence, options),
+    )
+    return CallFacts(labels, sent, owed)
+
+
+def _empty_labels(state: CallState, reason: Label) -> tuple[Label, ...]:
+    turns, sure = reason.turns, reason.probability
+    flags = ("repeat_contact", "unreachable_complaint", "caller_upset")
+    return (
+        Label("call_type", state, sure, turns, reason.reason),
+        Label("topic", "other", sure, turns, reason.reason),
+        Label("outcome", "not_applicable", sure, turns, reason.reason),
+        *(Label(name, "false", sure, (), reason.reason) for name in flags),
+    )
+
+
+def _state(evidence: Evidence, options: LabelOptions) -> tuple[CallState, Label]:
+    """Whether there was a dialogue, and why it is thought so."""
+    operator, caller = evidence.spoken("operator"), evidence.spoken("caller")
+    unknown = evidence.spoken("unknown")
+    wrong = evidence.of("wrong_number")
+    if not unknown and (not operator or _content(evidence, caller) < options.caller_words):
+        return "no_dialogue", Label("state", "no_dialogue", 0.9, (), "no_dialogue")
+    short = len(operator) + len(caller) <= options.misdirected_turns
+    if wrong and short and not evidence.of("registered", "status_given", "identification"):
+        sure = either(tuple(tag.probability for tag in wrong))
+        return "misdirected", Label("state", "misdirected", sure, turns_of(wrong), "misdirected")
+    if _dropped(evidence, (*operator, *caller)):
+        return "dropped", Label("state", "dropped", 0.8, (), "line_dropped")
+    return "dialogue", Label("state", "dialogue", 0.9, (), "shown_by what=dialogue")
+
+
+def _content(evidence: Evidence, turns: tuple[Turn, ...]) -> int:
+    words = [
+        word.strip(".,!?…").casefold() for t in turns for word in evidence.texts[t.index].split()
+    ]
+    return sum(1 for word in words if word and word not in _SMALL_WORDS)
+
+
+def _dropped(evidence: Evidence, turns: tuple[Turn, ...]) -> bool:
+    """Trouble on the line at the end and no goodbye after it."""
+    last = sorted(turns, key=lambda turn: turn.index)[-3:]
+    trouble = [turn.index for turn in last if evidence.at(turn.index, "line_trouble")]
+    goodbye = [tag.turn for tag in evidence.of("farewell")]
+    return bool(trouble) and not any(turn >= trouble[0] - 1 for turn in goodbye)
+
+
+def _call_type(evidence: Evidence) -> Label:
+    """The kind of call with the strongest signs; a consultation when none is strong."""
+    opening = {turn.index for turn in evidence.spoken("caller")[:4]}
+
+    def early(*names: str) -> float:
+        return max((t.probability for t in evidence.of(*names) if t.turn in opening), default=0.0)
+
+    about = early("asks_about_appeal")
+    checked = either((evidence.best("status_given"), 0.6 * evidence.best("identification")))
+    strength = {
+        "previous_appeal": about * (0.7 + 0.35 * checked),
+        "new_appeal": max(early("files_appeal"), 0.75 * evidence.best("registered")),
+        "complaint": 0.95 * early("complains") + 0.05 * early("upset", "cannot_get_through"),
+        "consultation": 0.5,
+    }
+    if early("complains") and strength["complaint"] >= 0.6 * strength["new_appeal"]:
+        strength["new_appeal"] *= 0.7  # a filed complaint is a complaint
+    value = max(strength, key=lambda name: strength[name])
+    names = {
+        "previous_appeal": ("asks_about_appeal", "status_given"),
+        "new_appeal": ("files_appeal", "registered"),
+        "complaint": ("complains",),
+        "consultation": ("request",),
+    }[value]
+    share = strength[value] / sum(strength.values())
+    reason = f"shown_by what={','.join(names)}"
+    return Label("call_type", value, min(share, 1.0), turns_of(evidence.of(*names)), reason)
+
+
+def _topic(
+    evidence: Evidence, scores: ActScores | None, registry: Registry, options: LabelOptions
+) -> Label:
+    """Words that point to a topic (the caller's twice) and the topic head, as shares."""
+    counts: dict[str, float] = {}
+    for turn in (*evidence.spoken("caller"), *evidence.spoken("operator")):
+        weight = 2.0 if turn.role == "caller" else 1.0
+        for code, count in registry.topic_counts(evidence.texts[turn.index]).items():
+            counts[code] = counts.get(code, 0.0) + weight * count
+    total = sum(counts.values())
+    shares = {code: count / (total + 1.0) for code, count in counts.items()}
+    heads = _head_topics(evidence, scores)
+    weight = options.head_weight if heads else 0.0
+    mixed = {
+        code: (1 - weight) * shares.get(code, 0.0) + weight * heads.get(code, 0.0)
+        for code in {*shares, *heads}
+    }
+    if not mixed:
+        return Label("topic", None, None, (), "not_shown what=topic")
+    value = max(sorted(mixed), key=lambda code: mixed[code])
+    turns = tuple(
+        turn.index
+        for turn in evidence.spoken("caller")
+        if value in registry.topic_counts(evidence.texts[turn.index])
+    )
+    if mixed[value] < options.topic_share:
+        return Label("topic", None, mixed[value], turns, f"unsure what={value}")
+    return Label("topic", value, mixed[value], turns, f"shown_by what={value}")
+
+
+def _head_topics(evidence: Evidence, scores: ActScores | None) -> dict[str, float]:
+    """Mean topic probabilities over turns of some length, the caller's counted twice."""
+    if scores is None or scores.topic_probabilities is None:
+        return {}
+    long = [turn for turn in evidence.turns if len(evidence.texts[turn.index].split()) >= 5]
+    long = [turn for turn in long if turn.role != "ivr"]
+    if not long:
+        return {}
+    weights = np.array([2.0 if turn.role == "caller" else 1.0 for turn in long])
+    rows = scores.topic_probabilities[[turn.index for turn in long]]
+    mean = (weights[:, None] * rows).sum(axis=0) / weights.sum()
+    return {code: float(value) for code, value in zip(scores.topics, mean, strict=True)}
+
+
+def _outcome(
+    evidence: Evidence,
+    kind: Label,
+    sent: tuple[Redirect, ...],
+    owed: tuple[Promise, ...],
+    state: CallState,
+) -> Label:
+    """How the call ended: the first that holds, from what binds most to what binds least."""
+    warm = tuple(item.turn for item in sent if item.kind == "warm")
+    cold = tuple(item.turn for item in sent if item.kind != "warm")
+    calls = tuple(item.turn for item in owed if item.what == "callback")
+    replies = tuple(item.turn for item in owed if item.what == "reply")
+    registered = turns_of(evidence.of("registered"))
+    status = turns_of(evidence.of("status_given"))
+    previous = kind.value == "previous_appeal"
+    steps: tuple[tuple[str, tuple[int, ...], float], ...] = (
+        ("disconnected", (len(evidence.turns) - 1,) if state == "dropped" else (), 0.8),
+        ("transferred_warm", warm, 0.85),
+        ("callback_promised", calls, 0.85),
+        ("registered", registered if not previous else (), 0.8),
+        ("status_informed", status if previous else (), 0.8),
+        ("redirected_cold", cold, 0.8),
+        ("callback_promised", replies if not previous else (), 0.6),
+        ("refused_with_reason", _lawful(evidence), 0.7),
+        ("unresolved", _unresolved(evidence), 0.7),
+        ("resolved", turns_of(evidence.of("answer", "next_steps", "source_cited")), 0.7),
+    )
+    for value, turns, sure in steps:
+        if turns:
+            return Label("outcome", value, sure, turns, f"shown_by what={value}")
+    return Label("outcome", "unresolved", 0.5, (), "not_shown what=answer,next_steps")
+
+
+def _lawful(evidence: Evidence) -> tuple[int, ...]:
+    """Refusals that name their basis in the same or the next operator turn."""
+    based: list[int] = []
+    for tag in evidence.of("lawful_refusal"):
+        later = evidence.next_operator(tag.turn)
+        near = (tag.turn, later.index if later else tag.turn)
+        asked = evidence.of("request")
+        about_caller = tag.quote.casefold().startswith(
+            ("не вправ", "не мож", "не имею", "не имеем")
+        )
+        if any(evidence.at(turn, "source_cited") for turn in near) and (about_caller or not asked):
+            based.append(tag.turn)
+    return tuple(based)
+
+
+def _unresolved(evidence: Evidence) -> tuple[int, ...]:
+    """The caller says so near the end, or refusals stand without an answer."""
+    caller = evidence.spoken("caller")
+    ending = {turn.index for turn in caller[-3:]}
+    left = tuple(tag for tag in evidence.of("still_unresolved") if tag.turn in ending)
+    content = len({tag.turn for tag in evidence.of("answer", "source_cited")})
+    refusals = evidence.of("refusal", "uncertainty")
+    thanked = any(tag.turn in ending for tag in evidence.of("confirms_understanding"))
+    if left and not thanked:
+        return turns_of(left)
+    if len(turns_of(refusals)) > content:
+        return turns_of(refusals)
+    return ()
+
+
+def _repeat(evidence: Evidence, kind: Label, options: LabelOptions) -> Label:
+    flag = _flag("repeat_contact", evidence.of("repeat_contact"), options.least)
+    if flag.value == "false" and kind.value == "previous_appeal":
+        reason = "shown_by what=asks_about_appeal"
+        return Label("repeat_contact", "true", kind.probability, kind.turns, reason)
+    return flag
+
+
+def _flag(name: str, tags: tuple[Tag, ...], least: float) -> Label:
+    sure = either(tuple(tag.probability for tag in tags))
+    if sure >= least:
+        return Label(name, "true", sure, turns_of(tags), f"shown_by what={tags[0].name}")
+    return Label(name, "false", 1 - sure, (), f"not_shown what={name}")
+
+
+def _upset(evidence: Evidence, options: LabelOptions) -> Label:
+    tags = evidence.of("upset")
+    return _flag("caller_upset", tags, options.upset)
