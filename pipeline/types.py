@@ -455,6 +455,7 @@ class CardExample:
 
     turns: tuple[tuple[Role, str], ...]
     expected: AnswerValue
+    metrics: tuple[Metric, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -467,7 +468,8 @@ class Criterion:
     `applies_if` (any of them; empty: always) and `na_if` (any) decide whether it applies.
     A signal does not count in a turn with one of `ignore_if`; a "no" signal is forgiven when one
     of `excused_by` stands in the same turn or one of `excused_next` in the operator's next turn.
-    `content`: about the substance, so it does not apply to a wrong number.
+    `content`: about the substance, so it does not apply to a wrong number; `at_end`: said when a
+    call ends, so it does not apply when the line drops.
     """
 
     criterion_id: str
@@ -488,6 +490,7 @@ class Criterion:
     excused_next: tuple[Condition, ...] = ()
     window: Window = Window()
     content: bool = True
+    at_end: bool = False
     examples: tuple[CardExample, ...] = ()
 
     def __post_init__(self) -> None:
