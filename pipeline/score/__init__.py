@@ -1,0 +1,11 @@
+"""Answers to a quality card with their evidence, and the two scores."""
+
+from __future__ import annotations
+
+from pipeline.score.answers import answer
+from pipeline.score.case import ScoreOptions
+from pipeline.score.totals import scorecards
+
+VERSION = "1"
+
+__all__ = ["VERSION", "ScoreOptions", "answer", "scorecards"]
