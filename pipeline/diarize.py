@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,9 @@ import numpy.typing as npt
 from pipeline.types import Audio, Samples, SpeechSegment, Turn, mark_overlaps
 
 VERSION = "1"
+
+#: longest units from which the clustering starts; more than a short call has
+SEEDS = 48
 
 Activity = npt.NDArray[np.float32]
 
@@ -50,12 +53,10 @@ class VoiceEmbedder(Protocol):
 @dataclass(frozen=True, slots=True)
 class DiarizeOptions:
     #: "telephone" is this module; a stock pipeline takes its place behind the same protocol
-    method: str = "telephone"
-    #: s; a longer pause of everyone ends a unit
-    unit_pause: float = 0.25
+    method: Literal["telephone"] = "telephone"
     #: s; units at least this long are clustered, shorter ones assigned
     cluster_minimum: float = 1.0
-    #: s; shorter units are too short to embed and join a neighbour
+    #: s; shorter units are too short to embed and are left out
     embed_minimum: float = 0.3
     #: s; longest unit embedded whole
     unit_maximum: float = 8.0
@@ -202,7 +203,7 @@ def _split_long(units: Sequence[Unit], options: DiarizeOptions) -> list[Unit]:
         parts += [
             Unit(unit.start + i * length, unit.start + (i + 1) * length) for i in range(count)
         ]
-    return parts
+    return sorted(parts, key=lambda unit: (unit.start, unit.end))
 
 
 def assign(
@@ -245,18 +246,17 @@ def _voices(
 def split(
     embeddings: npt.NDArray[np.float64], weights: npt.NDArray[np.float64], count: int
 ) -> npt.NDArray[np.int64]:
-    """Labels (n,) of spherical k-means, weighted by duration, the best of all pairs as seeds.
+    """Labels (n,) of spherical k-means, weighted by duration, the best of several runs.
 
-    Every run starts from the farthest pair (or triple) of a candidate unit, so that the result is
-    deterministic.
+    Every run starts from one of the `SEEDS` longest units and the units farthest from it, so that
+    the result is deterministic, and the time linear in the units.
     """
     best, best_value = np.zeros(len(embeddings), dtype=np.int64), -np.inf
-    similarity = embeddings @ embeddings.T
-    for first in range(len(embeddings)):
+    for first in sorted(np.argsort(-weights, kind="stable")[:SEEDS].tolist()):
         seeds = [first]
         while len(seeds) < count:
-            seeds.append(int(similarity[seeds].max(axis=0).argmin()))
-        labels = similarity[seeds].argmax(axis=0)
+            seeds.append(int((embeddings @ embeddings[seeds].T).max(axis=1).argmin()))
+        labels = (embeddings @ embeddings[seeds].T).argmax(axis=1)
         for _ in range(20):
             centroids = _centroids(embeddings, weights, labels)
             updated = (embeddings @ centroids.T).argmax(axis=1)
@@ -310,13 +310,18 @@ def _viterbi(
 def _turns(
     units: Sequence[Unit], labels: Sequence[int], options: DiarizeOptions
 ) -> tuple[Turn, ...]:
+    """Units of one voice joined across short pauses; no two turns of a voice overlap."""
     merged: list[tuple[float, float, int]] = []
+    latest: dict[int, int] = {}
     for unit, label in zip(units, labels, strict=True):
-        if merged:
-            start, end, last = merged[-1]
-            if last == label and unit.start - end <= options.turn_pause:
-                merged[-1] = (start, max(end, unit.end), label)
+        place = latest.get(label)
+        if place is not None:
+            start, end, _ = merged[place]
+            pause = options.turn_pause if place == len(merged) - 1 else 0.0
+            if unit.start - end <= pause:
+                merged[place] = (start, max(end, unit.end), label)
                 continue
+        latest[label] = len(merged)
         merged.append((unit.start, unit.end, label))
     names: dict[int, str] = {}
     for _, _, label in merged:

@@ -31,7 +31,7 @@ class SpeechOptions:
     padding: float = 0.1
     #: dB; a channel that is this much weaker than the other at the same time is crosstalk
     crosstalk: float = 15.0
-    #: s; a party's segments closer than this, with the other party silent between, are one turn
+    #: s; a party's segments closer than this are one turn, unless the other party takes the floor
     turn_pause: float = 1.0
 
 
@@ -52,7 +52,7 @@ def find_speech(
 def _is_crosstalk(segment: SpeechSegment, audio: Audio, options: SpeechOptions) -> bool:
     if audio.channels != 2:
         return False
-    first = round(segment.start * audio.sample_rate)
+    first = min(round(segment.start * audio.sample_rate), audio.samples.shape[1] - 1)
     last = max(first + 1, round(segment.end * audio.sample_rate))
     own = _level(audio.samples[segment.channel, first:last])
     other = _level(audio.samples[1 - segment.channel, first:last])
@@ -69,13 +69,14 @@ def turns_by_channel(
     """Turns of a recording with one party a channel; speaker S0 is channel 0.
 
     Neighbouring segments of a channel are joined across a pause of up to `turn_pause` unless the
-    other channel starts to speak inside that pause.
+    other channel starts to speak inside that pause, or speaks from before the first segment until
+    after the pause: two «угу» within another's sentence are two turns.
     """
     joined: list[SpeechSegment] = []
     for channel in sorted({segment.channel for segment in segments}):
         own = [segment for segment in segments if segment.channel == channel]
-        starts = [segment.start for segment in segments if segment.channel != channel]
-        joined.extend(_join(own, starts, options.turn_pause))
+        others = [segment for segment in segments if segment.channel != channel]
+        joined.extend(_join(own, others, options.turn_pause))
     ordered = sorted(joined, key=lambda segment: (segment.start, segment.channel))
     return mark_overlaps(
         [
@@ -86,13 +87,17 @@ def turns_by_channel(
 
 
 def _join(
-    own: Sequence[SpeechSegment], other_starts: Sequence[float], pause: float
+    own: Sequence[SpeechSegment], others: Sequence[SpeechSegment], pause: float
 ) -> list[SpeechSegment]:
     joined: list[SpeechSegment] = []
-    for segment in own:
+    for segment in sorted(own, key=lambda item: item.start):
         if joined and segment.start - joined[-1].end <= pause:
             last = joined[-1]
-            if not any(last.end <= start < segment.start for start in other_starts):
+            if not any(
+                last.end <= other.start < segment.start
+                or (other.start <= last.start and segment.start <= other.end)
+                for other in others
+            ):
                 joined[-1] = SpeechSegment(last.start, max(last.end, segment.end), last.channel)
                 continue
         joined.append(segment)
