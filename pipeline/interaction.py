@@ -7,7 +7,7 @@ there the values are None, never zero.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from pipeline.timeline import gaps, intersection, total, union
@@ -40,13 +40,12 @@ def measure(
     turns = transcript.turns
     spoken = union([(turn.start, turn.end) for turn in turns])
     silences = [
-        pause
-        for pause in gaps(spoken, 0.0, duration)
-        if _length(pause) >= options.silence_minimum
+        pause for pause in gaps(spoken, 0.0, duration) if _length(pause) >= options.silence_minimum
     ]
     interruptions = _interruptions(turns, options) if separate else None
     longest = max(map(_length, silences), default=0.0)
     holds = _holds(turns, options)
+    attended = any(turn.role == "operator" for turn in turns)  # else nobody could put on hold
     metrics = (
         *_talk(transcript),
         _metric("silence_share", _share(total(silences), duration), options.silence_minimum),
@@ -57,9 +56,9 @@ def measure(
             None if interruptions is None else float(len(interruptions)),
             options.interruption_minimum,
         ),
-        Metric("hold_seconds", round(sum(h.end - h.start for h in holds), 3), "estimated",
-               options.hold_minimum),
-        Metric("hold_count", float(len(holds)), "estimated", options.hold_minimum),
+        _estimated("hold_seconds", sum(h.end - h.start for h in holds) if attended else None,
+                   options.hold_minimum),
+        _estimated("hold_count", float(len(holds)) if attended else None, options.hold_minimum),
         _metric("asr_confidence", _confidence(transcript)),
         _metric("role_confidence", _role_confidence(turns)),
         _metric("text_share", _text_share(transcript)),
@@ -69,6 +68,10 @@ def measure(
 
 def _metric(name: str, value: float | None, threshold: float | None = None) -> Metric:
     return Metric(name, None if value is None else round(value, 4), "measured", threshold)
+
+
+def _estimated(name: str, value: float | None, threshold: float) -> Metric:
+    return replace(_metric(name, value, threshold), method="estimated")
 
 
 def _length(interval: tuple[float, float]) -> float:

@@ -1,0 +1,1 @@
+"""The only place that imports model libraries, audio decoders and model files."""

@@ -61,8 +61,9 @@ def run(
 ) -> None:
     """Process an archive of recordings: who spoke, what was said, tags, quality card, DuckDB.
 
-    A second run does only what is new or changed. Ctrl-C stops after the calls in work; the same
-    command goes on later. Exit code: 0 all done, 1 some calls failed, 2 usage, 130 interrupted.
+    A second run does only what is new or changed. Ctrl-C stops at once: finished calls are
+    stored, the same command goes on with the others. Exit code: 0 all done, 1 some calls failed,
+    2 usage or configuration, 130 interrupted.
     """
     from pipeline.backends.archive import load_or_create_key, read_sidecar
     from pipeline.config import load_config, resources
@@ -179,55 +180,55 @@ class _Watch:
     """A progress bar: files found, then calls done, times real time, and the time left."""
 
     def __init__(self) -> None:
-        self._progress: Progress | None = None
         self._audio = 0.0
-        self._task = self._files = None
+        self._progress = _bars()
+        self._files = self._progress.add_task("looking at files", total=None, speed="")
+        self._calls = self._progress.add_task("calls", total=None, speed="", visible=False)
 
     def __enter__(self) -> _Watch:
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            TextColumn,
-            TimeElapsedColumn,
-            TimeRemainingColumn,
-        )
-
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[speed]}"),
-            TimeElapsedColumn(),
-            TextColumn("left"),
-            TimeRemainingColumn(elapsed_when_finished=True),
-            console=err(),
-        )
         self._progress.start()
-        self._files = self._progress.add_task("looking at files", total=None, speed="")
         return self
 
     def __exit__(self, *_: object) -> None:
-        assert self._progress is not None
         self._progress.stop()
 
     def found(self, files: int) -> None:
-        assert self._progress is not None
         self._progress.update(self._files, completed=files)
 
     def start(self, calls: int, audio: float) -> None:
-        assert self._progress is not None
-        progress = self._progress
-        progress.update(self._files, total=progress.tasks[0].completed, visible=False)
+        self._progress.update(self._files, visible=False)
         title = f"calls ({audio / 60:.0f} min of audio)"
-        self._task = progress.add_task(title, total=calls, speed="")
+        self._progress.reset(
+            self._calls, total=calls, description=title, visible=calls > 0, speed=""
+        )
 
     def done(self, result: CallResult) -> None:
-        assert self._progress is not None
         self._audio += result.call.duration or 0.0
-        elapsed = self._progress.tasks[-1].elapsed or 0.0
+        elapsed = self._progress.tasks[self._calls].elapsed or 0.0
         speed = f"{self._audio / elapsed:.1f} × real time" if elapsed else ""
-        self._progress.update(self._task, advance=1, speed=speed)
+        self._progress.update(self._calls, advance=1, speed=speed)
+
+
+def _bars() -> Progress:
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[speed]}"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=err(),
+    )
 
 
 def _print_summary(summary: Summary, db: Path, options: BatchOptions) -> None:

@@ -263,21 +263,23 @@ def _results(
                         break
                     timeout = _timeout(lengths[item.call.call_id], plan.config)
                     item = replace(item, stored=load(item.call.call_id))
-                    future = pool.schedule(process, args=(item, plan), timeout=timeout)
+                    future: Future[CallResult] = pool.schedule(
+                        process, args=(item, plan), timeout=timeout
+                    )
                     running[future] = (item, time.monotonic())
                 if not running:
                     return
                 finished, _ = futures.wait(
                     running, timeout=0.5, return_when=futures.FIRST_COMPLETED
                 )
-                for future in finished:
-                    item, since = running.pop(future)
-                    yield item, _outcome(future, item, plan, time.monotonic() - since)
+                for ended in finished:
+                    item, since = running.pop(ended)
+                    yield item, _outcome(ended, item, plan, time.monotonic() - since)
                 if interrupted:
                     yield next(iter(running.values()), (items[0], 0.0))[0], None
                     return
         finally:
-            pool.stop()
+            pool.stop()  # type: ignore[no-untyped-call]
             pool.join()
 
 
@@ -342,7 +344,7 @@ def _summary(work: _Work, store: Store, tally: _Tally, seconds: float) -> Summar
     ids += [result.call.call_id for result in work.unreadable]
     table = store.query(
         "SELECT status, status_reason, count(*) FROM call "
-        "WHERE list_contains($1, call_id) GROUP BY ALL",
+        "WHERE call_id IN (SELECT unnest($1)) GROUP BY ALL",
         [ids],
     )
     statuses: Counter[str] = Counter()

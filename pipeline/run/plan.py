@@ -109,6 +109,8 @@ def _models(config: Config, threads: int) -> tuple[ModelPlan, dict[str, str]]:
     }
     folders = {task: require(store, manifest, name) for task, name in names.items()}
     heads = resources() / "models" / "heads"
+    if not (heads / "acts.npz").is_file():
+        raise ModelMissing(f"no trained heads in {heads}; run `sapa train`")
     digests = {task: digest(store, manifest, name) for task, name in names.items()}
     digests["heads"] = _folder_digest(heads)
     digests["vad"] = digest(store, manifest, "silero-vad")

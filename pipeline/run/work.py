@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from traceback import extract_tb
+from typing import cast
 
 from pipeline.audio import assess
 from pipeline.backends.decode import decode
@@ -65,10 +66,11 @@ def process(item: Item, plan: Plan) -> CallResult:
         if name in kept:
             continue
         started = time.perf_counter()
-        error = _attempt(name, state, (item, plan, models))
+        error, lasting = _attempt(name, state, (item, plan, models))
         seconds = round(time.perf_counter() - started, 3)
         status = "done" if error is None else "failed"
-        stage = StageResult(name, wanted[name], status, error and str(error), seconds)  # type: ignore[arg-type]
+        fingerprint = wanted[name] if lasting else ""
+        stage = StageResult(name, fingerprint, status, error and str(error), seconds)  # type: ignore[arg-type]
         state.result = replace(state.result, stages=(*state.result.stages, stage))
         if error is not None:
             return _failed(state, error, name)
@@ -86,20 +88,24 @@ def failure(item: Item, plan: Plan, code: str, detail: str, seconds: float) -> C
 _Inputs = tuple[Item, Plan, Models]
 
 
-def _attempt(name: str, state: _Progress, inputs: _Inputs) -> CallError | None:
+def _attempt(name: str, state: _Progress, inputs: _Inputs) -> tuple[CallError | None, bool]:
+    """The error of a stage, if any, and whether it would be the same next time.
+
+    What the call itself is to blame for lasts; a lack of memory or a missing file may not.
+    """
     try:
         _STEPS[name](state, inputs)
     except CallError as error:
-        return error
+        return error, True
     except SapaError as error:
-        return CallError("failed", type(error).__name__, str(error))
+        return CallError("failed", type(error).__name__, str(error)), False
     except MemoryError:
-        return CallError("failed", "out_of_memory", f"in stage {name}")
+        return CallError("failed", "out_of_memory", f"in stage {name}"), False
     except Exception as error:
         place = extract_tb(error.__traceback__)[-1]
         where = f"{type(error).__name__} at {Path(place.filename).name}:{place.lineno}"
-        return CallError("failed", "internal_error", where)
-    return None
+        return CallError("failed", "internal_error", where), False
+    return None, True
 
 
 def _resumed(item: Item, wanted: dict[str, str]) -> _Progress:
@@ -273,8 +279,10 @@ def _transcript(state: _Progress) -> Transcript:
 
 def _failed(state: _Progress, error: CallError, stage: str) -> CallResult:
     """What is known up to the failure; a call whose words are known is partial."""
-    status: CallStatus = "partial" if state.result.transcript is not None else error.status
-    return replace(state.result, status=status, status_reason=f"{stage}: {error.code}")
+    status = "partial" if state.result.transcript is not None else error.status
+    return replace(
+        state.result, status=cast(CallStatus, status), status_reason=f"{stage}: {error.code}"
+    )
 
 
 def _concluded(state: _Progress, plan: Plan) -> CallResult:
