@@ -133,7 +133,7 @@ def _call_type(evidence: Evidence) -> Label:
         "previous_appeal": about * (0.7 + 0.35 * checked),
         "new_appeal": max(early("files_appeal"), 0.75 * evidence.best("registered")),
         "complaint": 0.95 * early("complains") + 0.05 * early("upset", "cannot_get_through"),
-        "consultation": 0.5,
+        "consultation": 0.55,
     }
     if early("complains") and strength["complaint"] >= 0.6 * strength["new_appeal"]:
         strength["new_appeal"] *= 0.7  # a filed complaint is a complaint
