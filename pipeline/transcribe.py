@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
 import numpy as np
@@ -25,6 +25,9 @@ from pipeline.types import (
 )
 
 VERSION = "1"
+
+#: s that Whisper hears at once
+LONGEST = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,14 @@ class TranscribeOptions:
     doubtful: float = 0.5
     #: words a second above which text is not believed; fast speech reaches 5
     words_per_second_maximum: float = 8.0
+
+    def __post_init__(self) -> None:
+        if not self.languages or not self.temperatures:
+            raise ValueError("languages and temperatures must each hold at least one value")
+        if not 0 < self.window <= LONGEST - self.gap:
+            raise ValueError(
+                f"window {self.window} and gap {self.gap} must fit in {LONGEST:g} s together"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,12 +158,22 @@ def transcribe(
     """Words, language and dropped texts of turns; channels follow `Turn.channel`."""
     windows = pack(turns, audio.duration, options)
     heard = _hear(audio, turns, windows, recogniser, options)
-    by_turn = _by_turn(windows, heard, len(turns))
-    doubtful = [turn for turn in turns if _is_doubtful(turn, by_turn[turn.index], options)]
+    by_turn = _by_turn(windows, heard, turns)
+    shared = {
+        piece.turn
+        for window in windows
+        for piece in window.pieces
+        if len({other.turn for other in window.pieces}) > 1
+    }
+    doubtful = [
+        turn
+        for turn in turns
+        if turn.index in shared and _is_doubtful(turn, by_turn[turn.index], options)
+    ]
     alone = [window for turn in doubtful for window in pack((turn,), audio.duration, options)]
-    again = _by_turn(alone, _hear(audio, turns, alone, recogniser, options), len(turns))
+    again = _by_turn(alone, _hear(audio, turns, alone, recogniser, options), turns)
     for turn in doubtful:
-        by_turn[turn.index] = _better(by_turn[turn.index], again[turn.index])
+        by_turn[turn.index] = _better(by_turn[turn.index], again[turn.index], options)
     return _assemble(turns, by_turn, recogniser.engine, options)
 
 
@@ -191,7 +212,7 @@ def _hear(
     recogniser: Recogniser,
     options: TranscribeOptions,
 ) -> list[Heard]:
-    """Each window at the first temperature that gives plausible text, else the last."""
+    """Each window at the first temperature that gives plausible text, else the best of all."""
     heard: dict[int, Heard] = {}
     pending = list(range(len(windows)))
     for temperature in options.temperatures:
@@ -199,7 +220,7 @@ def _hear(
             batch = pending[first : first + options.batch_size]
             samples = [_cut(audio, turns, windows[i], options) for i in batch]
             for i, result in zip(batch, recogniser(samples, temperature), strict=True):
-                if i not in heard or result.logprob > heard[i].logprob or _loops(heard[i], options):
+                if i not in heard or _rank(result, options) > _rank(heard[i], options):
                     heard[i] = result
         pending = [i for i in pending if _implausible(heard[i], options)]
     return [heard[i] for i in range(len(windows))]
@@ -225,37 +246,44 @@ def _loops(heard: Heard, options: TranscribeOptions) -> bool:
     return heard.compression > options.compression_maximum
 
 
+def _rank(heard: Heard, options: TranscribeOptions) -> tuple[bool, float]:
+    return not _loops(heard, options), heard.logprob
+
+
 def _implausible(heard: Heard, options: TranscribeOptions) -> bool:
     silent = heard.no_speech > options.no_speech_maximum
     return _loops(heard, options) or (heard.logprob < options.logprob_minimum and not silent)
 
 
 @dataclass(frozen=True, slots=True)
-class _Hearing:
-    """What was heard of one turn, in seconds of the call, and the window it came from."""
+class _Part:
+    """What one window holds of a turn. `own` has the turn's words alone, in seconds of the call."""
 
-    words: tuple[HeardWord, ...]
-    heard: Heard
+    start: float
+    end: float
+    own: Heard
+    window: Heard
 
-    @property
-    def probability(self) -> float:
-        if not self.words:
-            return 0.0
-        return sum(word.probability for word in self.words) / len(self.words)
+
+_Parts = tuple[_Part, ...]
 
 
 def _by_turn(
-    windows: Sequence[Window], heard: Sequence[Heard], count: int
-) -> list[_Hearing | None]:
+    windows: Sequence[Window], heard: Sequence[Heard], turns: Sequence[Turn]
+) -> list[_Parts]:
     """Cut every window's words back to its turns by the middle of the word."""
-    found: list[_Hearing | None] = [None] * count
+    found: list[_Parts] = [()] * len(turns)
     for window, result in zip(windows, heard, strict=True):
         for piece in window.pieces:
+            turn = turns[piece.turn]
+            start, end = max(piece.start, turn.start), min(piece.end, turn.end)
             words = tuple(
-                _place(word, piece) for word in result.words if _nearest(word, window) == piece
+                _place(word, piece.start - piece.offset, start, end)
+                for word in result.words
+                if _nearest(word, window) == piece
             )
-            previous = found[piece.turn]
-            found[piece.turn] = _Hearing((previous.words if previous else ()) + words, result)
+            part = _Part(start, end, replace(result, words=words), result)
+            found[piece.turn] = (*found[piece.turn], part)
     return found
 
 
@@ -268,62 +296,69 @@ def _nearest(word: HeardWord, window: Window) -> Piece:
     return min(window.pieces, key=distance)
 
 
-def _place(word: HeardWord, piece: Piece) -> HeardWord:
-    shift = piece.start - piece.offset
-    start = min(max(word.start + shift, piece.start), piece.end)
-    end = min(max(word.end + shift, start), piece.end)
-    return HeardWord(start, end, word.text, word.probability)
+def _place(word: HeardWord, shift: float, start: float, end: float) -> HeardWord:
+    """In seconds of the call, inside the turn: padding lends context, no time."""
+    begin = min(max(word.start + shift, start), end)
+    finish = min(max(word.end + shift, begin), end)
+    return HeardWord(begin, finish, word.text, word.probability)
 
 
-def _is_doubtful(turn: Turn, hearing: _Hearing | None, options: TranscribeOptions) -> bool:
-    if hearing is None or turn.duration < options.alone_minimum:
+def _is_doubtful(turn: Turn, parts: _Parts, options: TranscribeOptions) -> bool:
+    if not parts or turn.duration < options.alone_minimum:
         return False
-    return hearing.probability < options.doubtful or _loops(hearing.heard, options)
+    looping = any(_loops(part.window, options) for part in parts)
+    return looping or _probability(parts) < options.doubtful
 
 
-def _better(first: _Hearing | None, second: _Hearing | None) -> _Hearing | None:
-    if first is None or second is None:
-        return first or second
-    return second if second.probability > first.probability else first
+def _probability(parts: _Parts) -> float:
+    known = [word.probability for part in parts for word in part.own.words]
+    return sum(known) / len(known) if known else 0.0
+
+
+def _better(first: _Parts, second: _Parts, options: TranscribeOptions) -> _Parts:
+    """The more probable of two hearings; a loop is sure of itself, so any other text beats it."""
+
+    def rank(parts: _Parts) -> tuple[bool, float]:
+        looping = any(_loops(part.own, options) for part in parts)
+        return not looping and any(part.own.words for part in parts), _probability(parts)
+
+    return second if rank(second) > rank(first) else first
 
 
 def _assemble(
-    turns: Sequence[Turn],
-    hearings: Sequence[_Hearing | None],
-    engine: str,
-    options: TranscribeOptions,
+    turns: Sequence[Turn], hearings: Sequence[_Parts], engine: str, options: TranscribeOptions
 ) -> Transcript:
+    """What is believed of every turn; its language is that of the part with the most words."""
     words: list[Word] = []
     languages: list[TurnLanguage] = []
     dropped: list[DroppedText] = []
-    for turn, hearing in zip(turns, hearings, strict=True):
-        if hearing is None or not hearing.words:
-            continue
-        reason = _disbelief(turn, hearing, options)
-        if reason is not None:
-            dropped.append(DroppedText(turn.index, turn.start, turn.end, reason))
-            continue
-        heard = hearing.heard
-        languages.append(TurnLanguage(turn.index, heard.language, heard.language_probability))
+    for turn, parts in zip(turns, hearings, strict=True):
+        believed: list[Heard] = []
+        for part in parts:
+            reason = _disbelief(part, options)
+            if reason is not None:
+                dropped.append(DroppedText(turn.index, part.start, part.end, reason))
+            elif part.own.words:
+                believed.append(part.own)
+        if believed:
+            main = max(believed, key=lambda heard: len(heard.words))
+            languages.append(TurnLanguage(turn.index, main.language, main.language_probability))
         words += [
             Word(word.start, word.end, word.text, min(1.0, word.probability), turn.index)
-            for word in hearing.words
+            for heard in believed
+            for word in heard.words
         ]
     return Transcript(tuple(turns), tuple(words), tuple(languages), tuple(dropped), engine)
 
 
-def _disbelief(turn: Turn, hearing: _Hearing, options: TranscribeOptions) -> str | None:
-    """Why the text of a turn is not believed, or None."""
-    own = Heard(
-        hearing.heard.language,
-        hearing.heard.language_probability,
-        hearing.words,
-        hearing.heard.logprob,
-        hearing.heard.no_speech,
-    )
+def _disbelief(part: _Part, options: TranscribeOptions) -> str | None:
+    """Why the text of a part is not believed, or None."""
+    own = part.own
+    if not own.words:
+        return None
     if _loops(own, options):
         return "repetition"
-    if len(own.words) > 3 + options.words_per_second_maximum * turn.duration:
+    if len(own.words) > 3 + options.words_per_second_maximum * (part.end - part.start):
         return "too_many_words"
     silent = own.no_speech > options.no_speech_maximum
     if own.logprob < options.logprob_minimum and silent:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from itertools import pairwise
 
 import numpy as np
@@ -162,7 +163,7 @@ def paint(turns: Sequence[Turn], seconds: float, rate: int = 100) -> Samples:
 
 
 def read_paint(window: Samples, rate: int = 100, each: float = 0.5) -> tuple[HeardWord, ...]:
-    """The words of a painted window: one for every `each` s of a turn, named after the turn.
+    """The words of a painted window: one for every `each` s of a turn, "t<turn>:<something>".
 
     Stretches under 0.2 s are padding that belongs to a neighbour and say nothing.
     """
@@ -174,12 +175,16 @@ def read_paint(window: Samples, rate: int = 100, each: float = 0.5) -> tuple[Hea
             continue
         count = max(1, round((last - first) / rate / each))
         step = (last - first) / rate / count
-        name = f"t{values[first] - 1}"
-        words += [
-            HeardWord(first / rate + i * step, first / rate + (i + 1) * step, name, 0.9)
-            for i in range(count)
-        ]
+        for i in range(count):
+            start, end = first / rate + i * step, first / rate + (i + 1) * step
+            varied = sha256(f"{start:.2f}".encode()).hexdigest()[:9]
+            words.append(HeardWord(start, end, f"t{values[first] - 1}:{varied}", 0.9))
     return tuple(words)
+
+
+def painted_turn(text: str) -> int:
+    """The turn that a word of `read_paint` names."""
+    return int(text.removeprefix("t").split(":")[0])
 
 
 def paint_reader(language: Language = "ru", rate: int = 100) -> Hearing:
