@@ -58,6 +58,7 @@ def assign_roles(
 ) -> Transcript:
     """The transcript with a role for every turn.
 
+    `operator_channel` None: the parties are not on separate channels, or the map is unknown.
     Announcements are found turn by turn, parties by all that a speaker says. Of several speakers
     the least operator-like one is the caller; the others are operators where their words agree.
     """
@@ -140,18 +141,18 @@ def _by_channel(
 ) -> dict[str, tuple[Role, float]] | None:
     """Roles from the channel map, doubted where the words of the call contradict it."""
     channels = {turn.speaker: turn.channel for turn in live}
-    if operator_channel is None or len(set(channels.values())) < 2:
+    if operator_channel is None:
         return None
-    speakers = {"operator": "", "caller": ""}
-    for speaker, channel in channels.items():
-        speakers["operator" if channel == operator_channel else "caller"] = speaker
-    words = odds.get(speakers["operator"], 0.0) - odds.get(speakers["caller"], 0.0)
+    roles: dict[str, Role] = {
+        speaker: "operator" if channel == operator_channel else "caller"
+        for speaker, channel in channels.items()
+    }
+    words = sum(
+        odds[speaker] * (1 if role == "operator" else -1) for speaker, role in roles.items()
+    )
     prior = log(options.channel_map / (1 - options.channel_map))
     probability = _sigmoid(prior + words)
-    return {
-        speakers["operator"]: ("operator", probability),
-        speakers["caller"]: ("caller", probability),
-    }
+    return {speaker: (role, probability) for speaker, role in roles.items()}
 
 
 def _by_words(odds: dict[str, float]) -> dict[str, tuple[Role, float]]:
@@ -174,4 +175,5 @@ def _by_words(odds: dict[str, float]) -> dict[str, tuple[Role, float]]:
 
 
 def _sigmoid(value: float) -> float:
-    return 1 / (1 + exp(-value))
+    """Safe for any log odds: those of a long call exceed what exp can hold."""
+    return 1 / (1 + exp(-value)) if value >= 0 else 1 - 1 / (1 + exp(value))
