@@ -28,6 +28,9 @@ _SMALL_WORDS = frozenset((
 ))  # fmt: skip
 
 
+_OWN_BODY = 2.0  # as much as one word of the caller that points to a topic
+
+
 @dataclass(frozen=True, slots=True)
 class LabelOptions:
     """When signs suffice. Probabilities in [0, 1]."""
@@ -158,6 +161,8 @@ def _topic(
         weight = 2.0 if turn.role == "caller" else 1.0
         for code, count in registry.topic_counts(evidence.texts[turn.index]).items():
             counts[code] = counts.get(code, 0.0) + weight * count
+    for code, weight in _own_topics(evidence, registry).items():
+        counts[code] = counts.get(code, 0.0) + weight
     total = sum(counts.values())
     shares = {code: count / (total + 1.0) for code, count in counts.items()}
     heads = _head_topics(evidence, scores)
@@ -177,6 +182,16 @@ def _topic(
     if mixed[value] < options.topic_share:
         return Label("topic", None, mixed[value], turns, f"unsure what={value}")
     return Label("topic", value, mixed[value], turns, f"shown_by what={value}")
+
+
+def _own_topics(evidence: Evidence, registry: Registry) -> dict[str, float]:
+    """What the body that answers is there for, when its operator names it."""
+    first = evidence.spoken("operator")[:1]
+    if not first or not evidence.at(first[0].index, "organisation_named"):
+        return {}
+    mentions = registry.mentions(evidence.texts[first[0].index])
+    topics = [code for item in mentions for code in item.agency.topics]
+    return {code: _OWN_BODY / len(topics) for code in topics}
 
 
 def _head_topics(evidence: Evidence, scores: ActScores | None) -> dict[str, float]:
