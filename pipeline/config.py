@@ -51,8 +51,11 @@ class RunOptions:
 class ModelOptions:
     """Models of the manifest, by task, and where they run."""
 
+    #: id in the manifest of the model that tells voices apart within 10 s
     segmentation: str = "pyannote-segmentation-3.0"
+    #: id of the voice embedding
     speaker: str = "campplus-zh-en"
+    #: id of the sentence encoder; the trained heads belong to it
     encoder: str = "multilingual-e5-small"
     #: "cpu" or "cuda"
     device: str = "cpu"
