@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from statistics import fmean
 
 import numpy as np
 
@@ -45,6 +46,8 @@ class LabelOptions:
     upset: float = 0.8
     #: share of the evidence that a topic needs, else it stays unknown
     topic_share: float = 0.3
+    #: mean word probability below which nothing follows from what was not recognised
+    absence_asr_confidence: float = 0.45
     #: weight of the trained topic head beside the words
     head_weight: float = 0.6
 
@@ -70,7 +73,7 @@ def label(
     owed = promises(evidence, options.least)
     kind = _call_type(evidence)
     repeated = _repeat(evidence, kind, options)
-    labels = (
+    labels: tuple[Label, ...] = (
         kind,
         topic,
         _outcome(evidence, kind, sent, owed, state),
@@ -78,7 +81,19 @@ def label(
         _flag("unreachable_complaint", evidence.of("cannot_get_through"), options.least),
         _upset(evidence, options),
     )
+    if _unreliable(transcript, options):
+        labels = tuple(_withheld(item) for item in labels)
     return CallFacts(labels, sent, owed)
+
+
+def _unreliable(transcript: Transcript, options: LabelOptions) -> bool:
+    known = [word.probability for word in transcript.words if word.probability is not None]
+    return bool(known) and fmean(known) < options.absence_asr_confidence
+
+
+def _withheld(item: Label) -> Label:
+    """What only follows from words that were not found is unknown where words are unreliable."""
+    return replace(item, value=None) if item.reason.startswith("not_shown") else item
 
 
 def _empty_labels(state: CallState, reason: Label) -> tuple[Label, ...]:
@@ -148,8 +163,9 @@ def _call_type(evidence: Evidence) -> Label:
         "consultation": ("request",),
     }[value]
     share = strength[value] / sum(strength.values())
-    reason = f"shown_by what={','.join(names)}"
-    return Label("call_type", value, min(share, 1.0), turns_of(evidence.of(*names)), reason)
+    turns = turns_of(evidence.of(*names))
+    reason = f"{'shown_by' if turns else 'not_shown'} what={','.join(names)}"
+    return Label("call_type", value, min(share, 1.0), turns, reason)
 
 
 def _topic(

@@ -8,18 +8,20 @@ counts only when the operator declines the matter.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
 from pipeline.label.evidence import Evidence
 from pipeline.label.registry import Agency, Registry
 from pipeline.text import NumberSpan, numbers_in
-from pipeline.types import Promise, Redirect, Turn
+from pipeline.types import Promise, Redirect, Tag, Turn
 
 _OWED: dict[str, Literal["callback", "reply"]] = {
     "callback_promised": "callback",
     "reply_promised": "reply",
 }
+_SURE = 0.75  # a head alone sends the caller away only when it is this sure
 Kind = Literal["warm", "cold", "verbal_number"]
 
 
@@ -50,17 +52,33 @@ def redirects(
 def promises(evidence: Evidence, least: float) -> tuple[Promise, ...]:
     """Promised calls and replies with the words that say when; dates are left to the calendar.
 
-    A turn that promises both owes a call.
+    A turn that promises both owes a call. Said again without a term, a promise is the same one.
     """
     found: list[Promise] = []
     for turn in evidence.spoken("operator"):
-        due = evidence.at(turn.index, "due_phrase")
-        text = due[0].quote.rstrip(".,!?;:") if due else None
         believed = [tag for tag in evidence.at(turn.index, *_OWED) if tag.probability >= least]
         for tag in sorted(believed, key=lambda tag: tag.name)[:1]:
+            due = _due(tag, evidence.at(turn.index, "due_phrase"))
             what = _OWED[tag.name]
-            found.append(Promise(turn.index, what, text, None, tag.quote))
+            if due is None and any(item.what == what for item in found):
+                continue
+            found.append(Promise(turn.index, what, due, None, tag.quote))
     return tuple(found)
+
+
+def _due(promise: Tag, phrases: tuple[Tag, ...]) -> str | None:
+    """The term that stands nearest to the promise, up to the end of its sentence."""
+    if not phrases:
+        return None
+    nearest = min(phrases, key=lambda tag: _distance(promise, tag))
+    return re.split(r"[.!?;,](?:\s|$)", nearest.quote)[0]
+
+
+def _distance(promise: Tag, due: Tag) -> float:
+    """Seconds between the two; a term is more often said after the promise than before."""
+    if due.start >= promise.start:
+        return max(0.0, due.start - promise.end)
+    return 2 * max(0.0, promise.start - due.end)
 
 
 def _own_agencies(evidence: Evidence, registry: Registry) -> tuple[str, ...]:
@@ -102,26 +120,29 @@ def _is_telephone(span: NumberSpan) -> bool:
 
 
 def _sends_away(evidence: Evidence, turn: Turn, target: _Target, least: float) -> bool:
-    if target.agency is None and target.number is None:
-        return False
-    sending = evidence.at(turn.index, "call_elsewhere")
-    cold = evidence.at(turn.index, "redirect_cold")
-    if not any(tag.probability >= least for tag in (*sending, *cold)):
-        return False
-    if target.number is not None:
-        return True
     near = (turn, evidence.previous_operator(turn.index))
-    declined = any(
-        evidence.at(item.index, "refusal", "redirect_reason") for item in near if item is not None
-    )
-    if target.agency is not None and target.agency.place:
-        refused = any(evidence.at(item.index, "refusal") for item in near if item is not None)
-        return bool(sending) and refused and not evidence.at(turn.index, "answer")
+    indexes = [item.index for item in near if item is not None]
+    refused = any(evidence.at(index, "refusal") for index in indexes)
+    declined = refused or any(evidence.at(index, "redirect_reason") for index in indexes)
     handled = evidence.at(turn.index, "answer", "deadline", "reply_promised", "source_cited")
-    model = any(tag.source != "pattern" for tag in cold)
-    if sending:
-        return declined or not handled
-    return model and declined and not handled
+    sending = _believed(evidence, turn, least, "call_elsewhere")
+    cold = _believed(evidence, turn, least, "redirect_cold")
+    model = [tag for tag in cold if tag.source != "pattern"]
+    if target.agency is None and target.number is None:
+        nowhere = _believed(evidence, turn, least, "sent_away")
+        sure = [tag for tag in model if tag.probability >= _SURE]
+        return bool(nowhere or sure) and not handled
+    if target.number is not None:
+        return bool(sending or cold)
+    if target.agency is not None and target.agency.place:
+        return bool(sending) and refused and not evidence.at(turn.index, "answer")
+    return (bool(sending) and (declined or not handled)) or (
+        bool(model) and declined and not handled
+    )
+
+
+def _believed(evidence: Evidence, turn: Turn, least: float, name: str) -> list[Tag]:
+    return [tag for tag in evidence.at(turn.index, name) if tag.probability >= least]
 
 
 def _connected(evidence: Evidence, turn: Turn) -> bool:
@@ -141,7 +162,7 @@ def _redirect(
 ) -> Redirect:
     near = (turn.index, turn.index - 1, turn.index - 2)
     reason = any(evidence.at(item, "redirect_reason", "lawful_refusal") for item in near)
-    tags = evidence.at(turn.index, "call_elsewhere", "redirect_cold", "redirect_warm")
+    tags = evidence.at(turn.index, "call_elsewhere", "sent_away", "redirect_cold", "redirect_warm")
     quotes = sorted((tag.quote for tag in tags), key=len)
     return Redirect(
         turn.index,

@@ -33,8 +33,10 @@ class ScoreOptions:
     minimum_role_probability: float = 0.6
     #: share of the speech whose role must be that sure, else every answer is unknown
     minimum_role_share: float = 0.6
+    #: mean word probability of a call below which nothing in it is judged
+    minimum_asr_confidence: float = 0.4
     #: mean word probability of the operator below which an absence proves nothing
-    minimum_asr_confidence: float = 0.35
+    absence_asr_confidence: float = 0.55
     #: share of the operator's speech without recognised words above which likewise
     maximum_wordless_share: float = 0.4
     #: words of a caller's turn that end the opening of a call
@@ -231,7 +233,7 @@ def _reliability(
     confidence = fmean(known) if known else None
     total = sum(turn.duration for turn in operator)
     wordless = sum(turn.duration for turn in operator if not texts[turn.index])
-    if confidence is not None and confidence < options.minimum_asr_confidence:
+    if confidence is not None and confidence < options.absence_asr_confidence:
         return confidence, f"speech_unreliable share={confidence:.2f}"
     if total and wordless / total > options.maximum_wordless_share:
         return confidence, f"speech_unreliable share={1 - wordless / total:.2f}"

@@ -58,7 +58,8 @@ def tag(
     scores: ActScores | None,
     options: TagOptions = TagOptions(),
 ) -> tuple[Tag, ...]:
-    """Acts of every turn, ordered by turn, then place; one tag per act and turn.
+    """Acts of every turn, ordered by turn, then place; one tag per act and turn (acts that
+    the lexicon marks `every`: one per match).
 
     An operator's act is looked for in the operator's turns only, a caller's in the caller's;
     turns of unknown role may hold either at a reduced probability. Each quote is a verbatim part
@@ -96,16 +97,14 @@ def _named(
         factor = _role_factor(act.roles, spoken.turn.role, options)
         if not factor:
             continue
-        match = act.find(spoken.folded)
+        found = act.find_all(spoken.folded)
         head = _head(act.name, spoken.turn.index, scores)
-        evidence = _evidence(act, match, head, options)
-        if evidence is None:
-            continue
-        if match is None:
-            start, end = _prefix(spoken.text, options.quote_characters)
-        else:
-            start, end = match.start, match.end
-        named.append((act.name, _Evidence(factor * evidence[0], start, end, evidence[1])))
+        for match in (found if act.every else found[:1]) or (None,):
+            evidence = _evidence(act, match, head, options)
+            if evidence is None:
+                continue
+            place = (match.start, match.end) if match else _prefix(spoken.text, options)
+            named.append((act.name, _Evidence(factor * evidence[0], *place, evidence[1])))
     return named
 
 
@@ -160,8 +159,9 @@ def _rescaled(probability: float, threshold: float) -> float:
     return 1.0 if threshold >= 1 else 0.5 + 0.5 * (probability - threshold) / (1 - threshold)
 
 
-def _prefix(text: str, characters: int) -> tuple[int, int]:
+def _prefix(text: str, options: TagOptions) -> tuple[int, int]:
     """The whole text, or as many whole words as fit."""
+    characters = options.quote_characters
     if len(text) <= characters:
         return 0, len(text)
     cut = text.rfind(" ", 0, characters + 1)

@@ -13,7 +13,7 @@ from pipeline.errors import ConfigError
 from pipeline.text.patterns import FoldedText, compile_patterns, spans
 from pipeline.types import ROLES, Role
 
-_ACT_KEYS = ("roles", "probability", "lead", "ru", "kk", "en", "weak", "unless")
+_ACT_KEYS = ("roles", "probability", "lead", "every", "ru", "kk", "en", "weak", "unless")
 _TOP_KEYS = ("version", "macro", "act")
 
 
@@ -28,24 +28,33 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class ActLexicon:
-    """The patterns of one act; `lead` says which source decides when heads are there."""
+    """The patterns of one act.
+
+    `lead` says which source decides when heads are there; `every`: each match of a turn counts.
+    """
 
     name: str
     roles: tuple[Role, ...]
     probability: float
     lead: str
+    every: bool
     strong: re.Pattern[str] | None
     weak: re.Pattern[str] | None
     unless: re.Pattern[str] | None
 
     def find(self, folded: FoldedText) -> Match | None:
         """The first match that no guard covers, strong ones first."""
+        return next(iter(self.find_all(folded)), None)
+
+    def find_all(self, folded: FoldedText) -> tuple[Match, ...]:
+        """All matches that no guard covers, strong ones first."""
         guarded = spans(self.unless, folded.text)
-        for pattern, weak in ((self.strong, False), (self.weak, True)):
-            for start, end in spans(pattern, folded.text):
-                if not any(start < stop and begin < end for begin, stop in guarded):
-                    return Match(*folded.original(start, end), weak)
-        return None
+        return tuple(
+            Match(*folded.original(start, end), weak)
+            for pattern, weak in ((self.strong, False), (self.weak, True))
+            for start, end in spans(pattern, folded.text)
+            if not any(start < stop and begin < end for begin, stop in guarded)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +124,7 @@ def _act(file: str, name: str, table: object, macros: dict[str, tuple[str, ...]]
         _roles(file, name, table.get("roles")),
         _probability(file, name, table.get("probability", 0.9)),
         _lead(file, name, table.get("lead", "pattern")),
+        table.get("every", False) is True,
         patterns("ru", "kk", "en"),
         patterns("weak"),
         patterns("unless"),
