@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from rich.markup import escape
 from rich.table import Table as RichTable
 
+from pipeline.cards import ReasonTexts, parse_reasons, render_reason
 from pipeline.cli.console import out
 from pipeline.cli.inspect import print_table
+from pipeline.config import resources
+from pipeline.types import Language
 
 if TYPE_CHECKING:
     from pipeline.store import Store
@@ -80,7 +84,7 @@ def overview(store: Store, db: Path) -> None:
 
 def sheet(result: CallResult, store: Store, language: str, *, with_transcript: bool) -> None:
     """The call's facts, transcript, card and scores."""
-    _facts(result)
+    _facts(result, cast(Language, language))
     if with_transcript and result.transcript is not None:
         _transcript(result, language)
     if result.answers:
@@ -88,7 +92,7 @@ def sheet(result: CallResult, store: Store, language: str, *, with_transcript: b
         _scores(result, language)
 
 
-def _facts(result: CallResult) -> None:
+def _facts(result: CallResult, language: Language) -> None:
     call = result.call
     out().rule(escape(call.path))
     reason = f" ({result.status_reason})" if result.status_reason else ""
@@ -98,10 +102,11 @@ def _facts(result: CallResult) -> None:
         f"agent {call.agent_id or '–'}   status {result.status}{reason}",
         markup=False,
     )
+    reasons = _reasons()
     for label in result.labels:
         sure = "" if label.probability is None else f" ({label.probability:.2f})"
-        turns = f"  turns {', '.join(map(str, label.turns))}" if label.turns else ""
-        out().print(f"  {label.name}: {label.value or 'unknown'}{sure}{turns}", markup=False)
+        reason = render_reason(label.reason, reasons, language)
+        out().print(f"  {label.name}: {label.value or 'unknown'}{sure}  {reason}", markup=False)
     for redirect in result.redirects:
         where = redirect.to_agency or redirect.to_number or "?"
         out().print(f"  redirect {redirect.kind} → {where}  «{redirect.quote}»", markup=False)
@@ -121,6 +126,8 @@ def _transcript(result: CallResult, language: str) -> None:
 
 def _card(result: CallResult, store: Store, language: str) -> None:
     texts = _criterion_texts(result, store, language)
+    reasons = _reasons()
+    tongue = cast(Language, language)
     table = RichTable(*_HEADS[language], header_style="bold", show_lines=False)
     for answer in result.answers:
         style = _STYLES[answer.value]
@@ -128,7 +135,7 @@ def _card(result: CallResult, store: Store, language: str) -> None:
             escape(texts.get(answer.criterion, answer.criterion)),
             f"[{style}]{_VALUES[language][answer.value]}[/]",
             escape(_evidence(answer)),
-            escape(answer.reason),
+            escape(render_reason(answer.reason, reasons, tongue)),
         )
     out().print()
     out().print(table)
@@ -141,6 +148,12 @@ def _criterion_texts(result: CallResult, store: Store, language: str) -> dict[st
         [result.card_id, result.card_version],
     ).rows
     return {str(criterion): str(text) for criterion, text in rows}
+
+
+@cache
+def _reasons() -> ReasonTexts:
+    path = resources() / "configs" / "taxonomy.toml"
+    return parse_reasons(path.read_text(encoding="utf-8"), path.name)
 
 
 def _evidence(answer: Answer) -> str:
