@@ -65,7 +65,10 @@ class Encoder:
         try:
             self._tokenizer = AutoTokenizer.from_pretrained(self._directory, local_files_only=True)
             model = AutoModel.from_pretrained(
-                self._directory, local_files_only=True, use_safetensors=True
+                self._directory,
+                local_files_only=True,
+                use_safetensors=True,
+                add_pooling_layer=False,
             )
         except (OSError, ValueError, KeyError) as error:
             raise ModelError(
