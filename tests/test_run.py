@@ -25,9 +25,7 @@ from pipeline.store import Store
 from pipeline.tag import parse_lexicon
 from pipeline.types import CallResult, StageResult
 from tests.audio_factory import write_alaw
-
-ROOT = Path(__file__).parent.parent
-SAMPLES = ROOT / "data" / "samples"
+from tests.conftest import ROOT, SAMPLES, Ran, sapa
 
 
 def a_plan(config: Config | None = None, **digests: str) -> Plan:
@@ -114,29 +112,6 @@ def test_what_failed_with_the_same_fingerprint_is_not_tried_again() -> None:
     assert first_stale(stages(wanted, "words", "failed"), other) == "words"
 
 
-def sapa(*arguments: str | Path, home: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", "from pipeline.cli import main; main()", *map(str, arguments)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "XDG_CONFIG_HOME": str(home / "config"), "COLUMNS": "200"},
-    )
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("home")
-
-
-@pytest.fixture(scope="module")
-def samples_run(home: Path) -> tuple[Path, subprocess.CompletedProcess[str]]:
-    """`sapa run data/samples` into a fresh database."""
-    database = home / "samples.duckdb"
-    return database, sapa("run", SAMPLES, "--db", database, home=home)
-
-
 def load_all(database: Path) -> dict[str, CallResult]:
     with Store.open(database, read_only=True) as store:
         return {result.call.path: result for result in store.results()}
@@ -144,7 +119,7 @@ def load_all(database: Path) -> dict[str, CallResult]:
 
 @pytest.mark.slow
 def test_every_sample_is_accounted_for(
-    samples_run: tuple[Path, subprocess.CompletedProcess[str]],
+    samples_run: tuple[Path, Ran],
 ) -> None:
     database, ran = samples_run
     assert ran.returncode == 0, ran.stderr
@@ -161,7 +136,7 @@ def test_every_sample_is_accounted_for(
 
 @pytest.mark.slow
 def test_every_finding_has_its_quote_in_the_transcript(
-    samples_run: tuple[Path, subprocess.CompletedProcess[str]],
+    samples_run: tuple[Path, Ran],
 ) -> None:
     for result in load_all(samples_run[0]).values():
         assert result.transcript is not None
@@ -172,9 +147,7 @@ def test_every_finding_has_its_quote_in_the_transcript(
 
 
 @pytest.mark.slow
-def test_the_database_agrees_with_the_truth(
-    samples_run: tuple[Path, subprocess.CompletedProcess[str]], home: Path
-) -> None:
+def test_the_database_agrees_with_the_truth(samples_run: tuple[Path, Ran], home: Path) -> None:
     """Coarse floors: far below what the samples give, far above what chance or a bug would."""
     database, _ = samples_run
     ran = sapa("evaluate", SAMPLES, "--db", database, "--json", home=home)
@@ -190,7 +163,7 @@ def test_the_database_agrees_with_the_truth(
 
 @pytest.mark.slow
 def test_a_second_run_does_nothing_and_a_card_edit_only_scores(
-    samples_run: tuple[Path, subprocess.CompletedProcess[str]], home: Path, tmp_path: Path
+    samples_run: tuple[Path, Ran], home: Path, tmp_path: Path
 ) -> None:
     database = tmp_path / "copy.duckdb"
     for suffix in (".duckdb", ".duckdb.ledger.jsonl"):
