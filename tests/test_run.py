@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -18,18 +19,27 @@ from pipeline.backends.archive import FoundFile, build_call
 from pipeline.cards import parse_card
 from pipeline.config import Config, load_config, resources
 from pipeline.ingest import Metadata
-from pipeline.label import parse_registry
+from pipeline.label import Registry, parse_registry
 from pipeline.run import plan as planning
 from pipeline.run.plan import STAGES, ModelPlan, Plan, fingerprints, first_stale
 from pipeline.store import Store
-from pipeline.tag import parse_lexicon
-from pipeline.types import CallResult, StageResult
+from pipeline.tag import Lexicon, parse_lexicon
+from pipeline.types import CallResult, QualityCard, StageResult
 from tests.audio_factory import write_alaw
 from tests.conftest import ROOT, SAMPLES, Ran, sapa
 
 
-def a_plan(config: Config | None = None, **digests: str) -> Plan:
+@cache
+def data_files() -> tuple[Lexicon, Registry, QualityCard]:
     configs = resources() / "configs"
+    return (
+        parse_lexicon((configs / "lexicon.toml").read_text(encoding="utf-8")),
+        parse_registry((configs / "agencies.toml").read_text(encoding="utf-8")),
+        parse_card((configs / "cards" / "1414.toml").read_text(encoding="utf-8"), "1414.toml"),
+    )
+
+
+def a_plan(config: Config | None = None, **digests: str) -> Plan:
     known = dict.fromkeys(
         (
             "asr",
@@ -47,15 +57,13 @@ def a_plan(config: Config | None = None, **digests: str) -> Plan:
     return Plan(
         config or Config(),
         ModelPlan("faster-whisper", "", "", "", "", "", "cpu", "int8", 1),
-        parse_lexicon((configs / "lexicon.toml").read_text(encoding="utf-8")),
-        parse_registry((configs / "agencies.toml").read_text(encoding="utf-8")),
-        parse_card((configs / "cards" / "1414.toml").read_text(encoding="utf-8"), "1414.toml"),
+        *data_files(),
         tuple(sorted((known | digests).items())),
     )
 
 
 CALL = build_call(
-    FoundFile("a.wav", Path("a.wav"), "ab" * 32, 1, "wav", ("a.wav",)), Metadata(), b""
+    FoundFile("a.wav", Path("a.wav"), "ab" * 32, 1, "wav", ("a.wav",)), Metadata(), bytes(32)
 )
 
 

@@ -61,7 +61,9 @@ class Encoder:
 
     def _load(self) -> None:
         from transformers import AutoModel, AutoTokenizer
+        from transformers.utils import logging
 
+        logging.disable_progress_bar()
         try:
             self._tokenizer = AutoTokenizer.from_pretrained(self._directory, local_files_only=True)
             model = AutoModel.from_pretrained(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,11 @@ class PyannoteSegmentation:
     def __init__(self, checkpoint: Path, *, device: str = "cpu", batch_size: int = 8) -> None:
         os.environ["PYANNOTE_METRICS_ENABLED"] = "0"
         import torch
-        from pyannote.audio import Inference, Model
+
+        with warnings.catch_warnings():
+            # torchcodec is absent beside a CPU torch; samples are passed decoded, it is not needed
+            warnings.filterwarnings("ignore", message="(?s).*torchcodec", category=UserWarning)
+            from pyannote.audio import Inference, Model
 
         model = Model.from_pretrained(checkpoint)
         if model is None or isinstance(model.specifications, tuple):
