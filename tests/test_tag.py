@@ -7,7 +7,7 @@ import pytest
 from calls import acts, dialogue, lexicon, tags_of
 
 from pipeline.errors import ConfigError
-from pipeline.tag import parse_lexicon, tag
+from pipeline.tag import TagOptions, parse_lexicon, tag
 from pipeline.text.patterns import compile_patterns, fold_text, spans
 from pipeline.types import ActScores
 
@@ -102,13 +102,15 @@ def test_acts_belong_to_their_role():
     assert unsure.probability < sure.probability
 
 
-def test_head_alone_quotes_the_turn_and_maps_its_threshold_to_a_half():
+def test_head_alone_quotes_the_turn_and_must_be_sure():
     transcript = dialogue("operator: Вам в соседнее окно.")
     lexicon = parse_lexicon(SMALL)
-    [found] = tag(transcript, lexicon, scores(transcript, "advice", 0.2, threshold=0.2))
+    options = TagOptions(alone=0.75)
+    [found] = tag(transcript, lexicon, scores(transcript, "advice", 0.75, 0.2), options)
     assert (found.source, found.quote) == ("model", "Вам в соседнее окно.")
     assert found.probability == pytest.approx(0.5)
-    assert not tag(transcript, lexicon, scores(transcript, "advice", 0.19, threshold=0.2))
+    assert not tag(transcript, lexicon, scores(transcript, "advice", 0.69, 0.2), options)
+    assert not tag(transcript, lexicon, scores(transcript, "advice", 0.79, 0.8), options)
 
 
 def test_a_long_turn_is_quoted_up_to_a_whole_word():

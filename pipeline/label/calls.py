@@ -38,6 +38,8 @@ class LabelOptions:
 
     #: probability from which an act is believed
     least: float = 0.5
+    #: weight of an act that only a trained head found
+    model_trust: float = 0.75
     #: recognised words of the caller, greetings aside, below which there was no dialogue
     caller_words: int = 3
     #: turns with words up to which a wrong number is plausible
@@ -45,11 +47,11 @@ class LabelOptions:
     #: combined probability from which the caller counts as upset
     upset: float = 0.8
     #: share of the evidence that a topic needs, else it stays unknown
-    topic_share: float = 0.3
+    topic_share: float = 0.2
     #: mean word probability below which nothing follows from what was not recognised
     absence_asr_confidence: float = 0.45
     #: weight of the trained topic head beside the words
-    head_weight: float = 0.6
+    head_weight: float = 0.4
 
 
 def label(
@@ -64,7 +66,7 @@ def label(
     `scores` serves the topic alone and may be None. A label that the signs do not decide has the
     value None.
     """
-    evidence = gather(transcript, tags)
+    evidence = gather(transcript, tags, options.model_trust)
     state, state_label = _state(evidence, options)
     if state in {"no_dialogue", "misdirected"}:
         return CallFacts(_empty_labels(state, state_label))
@@ -221,7 +223,10 @@ def _head_topics(evidence: Evidence, scores: ActScores | None) -> dict[str, floa
     weights = np.array([2.0 if turn.role == "caller" else 1.0 for turn in long])
     rows = scores.topic_probabilities[[turn.index for turn in long]]
     mean = (weights[:, None] * rows).sum(axis=0) / weights.sum()
-    return {code: float(value) for code, value in zip(scores.topics, mean, strict=True)}
+    named = {code: float(value) for code, value in zip(scores.topics, mean, strict=True)}
+    named.pop("other", None)  # most turns of any call are about nothing in particular
+    total = sum(named.values())
+    return {code: value / total for code, value in named.items()} if total else {}
 
 
 def _outcome(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline.types import Role, Tag, Transcript, Turn
 
@@ -37,9 +37,13 @@ class Evidence:
         return before[-1] if before else None
 
 
-def gather(transcript: Transcript, tags: tuple[Tag, ...]) -> Evidence:
-    """The evidence of one call."""
-    return Evidence(transcript.turns, transcript.texts(), tags)
+def gather(transcript: Transcript, tags: tuple[Tag, ...], trust: float) -> Evidence:
+    """The evidence of one call; what only a model says counts `trust` times as much."""
+    weighed = tuple(
+        replace(tag, probability=trust * tag.probability) if tag.source == "model" else tag
+        for tag in tags
+    )
+    return Evidence(transcript.turns, transcript.texts(), weighed)
 
 
 def either(probabilities: tuple[float, ...]) -> float:

@@ -46,7 +46,15 @@ def redirects(
         elif not warm and _sends_away(evidence, turn, target, least):
             kind: Kind = "verbal_number" if target.number else "cold"
             found.append(_redirect(evidence, turn, target, topic, kind))
-    return tuple(found)
+    return tuple(item for item in found if not _leads_up(evidence, item, found))
+
+
+def _leads_up(evidence: Evidence, item: Redirect, found: list[Redirect]) -> bool:
+    """Only explains a redirect that the operator's next turn makes."""
+    if item.kind == "warm" or evidence.at(item.turn, "call_elsewhere", "sent_away"):
+        return False
+    following = evidence.next_operator(item.turn)
+    return following is not None and any(other.turn == following.index for other in found)
 
 
 def promises(evidence: Evidence, least: float) -> tuple[Promise, ...]:

@@ -21,6 +21,9 @@ class TagOptions:
     minimum_probability: float = 0.5
     #: probability of a weak pattern when no head can confirm it
     weak_probability: float = 0.55
+    #: probability from which a head is believed without a pattern, where its threshold is lower
+    #: (thresholds are set on single sentences; a call has hundreds of chances to be wrong)
+    alone: float = 0.8
     #: share of a head's threshold that confirms a weak pattern, or one that the model leads
     support: float = 0.5
     #: a strong pattern that the head plainly denies (below `denial` × threshold) keeps this share
@@ -130,8 +133,10 @@ def _evidence(
 ) -> tuple[float, Source] | None:
     """(probability, source) of one act in one turn, None when neither shows it."""
     if match is None:
-        shown = head is not None and head[0] >= head[1]
-        return (_rescaled(*head), "model") if head is not None and shown else None
+        if head is None:
+            return None
+        needed = max(head[1], options.alone)
+        return (_rescaled(head[0], needed), "model") if head[0] >= needed else None
     if head is None:
         return options.weak_probability if match.weak else act.probability, "pattern"
     return _both(act, match, head, options)
