@@ -26,9 +26,9 @@ class SpeechOptions:
     #: s; shorter speech is ignored
     minimum_speech: float = 0.15
     #: s; shorter pauses do not end a segment
-    minimum_pause: float = 0.3
+    minimum_pause: float = 0.1
     #: s added before and after each segment
-    padding: float = 0.1
+    padding: float = 0.04
     #: dB; a channel that is this much weaker than the other at the same time is crosstalk
     crosstalk: float = 15.0
     #: s; a party's segments closer than this are one turn, unless the other party takes the floor
