@@ -42,6 +42,8 @@ class LabelOptions:
     model_trust: float = 0.75
     #: recognised words of the caller, greetings aside, below which there was no dialogue
     caller_words: int = 3
+    #: the same for both parties together where it is not known who is who
+    least_words: int = 6
     #: turns with words up to which a wrong number is plausible
     misdirected_turns: int = 12
     #: combined probability from which the caller counts as upset
@@ -113,6 +115,10 @@ def _state(evidence: Evidence, options: LabelOptions) -> tuple[CallState, Label]
     """Whether there was a dialogue, and why it is thought so."""
     operator, caller = evidence.spoken("operator"), evidence.spoken("caller")
     unknown = evidence.spoken("unknown")
+    live = (*operator, *caller, *unknown)
+    few = len({turn.speaker for turn in live}) < 2 or _content(evidence, live) < options.least_words
+    if unknown and few:
+        return "no_dialogue", Label("state", "no_dialogue", 0.9, (), "no_dialogue")
     wrong = evidence.of("wrong_number")
     if not unknown and (not operator or _content(evidence, caller) < options.caller_words):
         return "no_dialogue", Label("state", "no_dialogue", 0.9, (), "no_dialogue")

@@ -34,7 +34,7 @@ class ScoreOptions:
     #: share of the speech whose role must be that sure, else every answer is unknown
     minimum_role_share: float = 0.6
     #: mean word probability of a call below which nothing in it is judged
-    minimum_asr_confidence: float = 0.4
+    minimum_asr_confidence: float = 0.5
     #: mean word probability of the operator below which an absence proves nothing
     absence_asr_confidence: float = 0.55
     #: share of the operator's speech without recognised words above which likewise
