@@ -5,11 +5,12 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 DEMO_DB := data/processed/demo.duckdb
+DEMO_CALL := q-701-77026662043-20260910-115231-1789023151.21102.wav
 
 .PHONY: demo test check models clean help setup
 
 help:            ## this list
-	@grep -E '^[a-z-]+: .*##|^[a-z-]+:  *##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## */\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
 $(STAMP): pyproject.toml constraints.txt
 	@echo "==> virtual environment in $(VENV)"
@@ -28,7 +29,8 @@ models: $(STAMP) ## fetch and verify the default models
 
 demo: models     ## run on data/samples and show what an analyst looks at first
 	$(BIN)/sapa run data/samples --db $(DEMO_DB)
-	@$(BIN)/sapa look --db $(DEMO_DB)
+	@$(BIN)/sapa show --db $(DEMO_DB)
+	@$(BIN)/sapa show $(DEMO_CALL) --db $(DEMO_DB)
 
 check: $(STAMP)  ## lint, types and fast tests (no model needed)
 	$(BIN)/ruff check .
