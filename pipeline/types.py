@@ -297,8 +297,9 @@ class Interaction:
 class ActScores:
     """What the trained heads say of each turn of one call.
 
-    probabilities: (turns, acts) in [0, 1]; thresholds: one per act; topic_probabilities:
-    (turns, topics), or None without a topic head.
+    probabilities: (turns, acts) in [0, 1]; thresholds: one per act, of best F1; certain: one per
+    act, from which the head is right nine times in ten, or () when not known;
+    topic_probabilities: (turns, topics), or None without a topic head.
     """
 
     acts: tuple[str, ...]
@@ -306,6 +307,7 @@ class ActScores:
     thresholds: tuple[float, ...]
     topics: tuple[str, ...] = ()
     topic_probabilities: npt.NDArray[np.float32] | None = None
+    certain: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if self.probabilities.ndim != 2 or self.probabilities.shape[1] != len(self.acts):
@@ -317,6 +319,8 @@ class ActScores:
             raise ValueError(
                 f"ActScores: {len(self.acts)} acts but {len(self.thresholds)} thresholds"
             )
+        if len(self.certain) not in {0, len(self.acts)}:
+            raise ValueError(f"ActScores: {len(self.acts)} acts but {len(self.certain)} certain")
         topics = self.topic_probabilities
         if topics is not None and topics.shape != (len(self.probabilities), len(self.topics)):
             raise ValueError(

@@ -39,7 +39,9 @@ def test_an_absence_names_the_turns_that_were_searched():
 
 
 def test_a_no_without_its_quote_is_unknown():
-    transcript = dialogue("operator: Слушаю.", "caller: Где находится архив?", "operator: Чушь.")
+    transcript = dialogue(
+        "operator: Слушаю.", "caller: Подскажите, где находится архив?", "operator: Чушь какая."
+    )
     tags = tags_of(transcript)
     facts = label(transcript, tags, None, registry())
     forged = tuple(replace(item, quote="вы дура") for item in tags if item.name == "rudeness")

@@ -15,7 +15,7 @@ _AGENCY_KEYS = (
     "code", "name", "aliases", "fuzzy", "numbers", "hours", "place", "topics",
 )  # fmt: skip
 _TOP_KEYS = ("version", "topic", "agency")
-_LEAST_SIMILARITY = 88.0  # rapidfuzz partial ratio, 0–100; below it different bodies meet
+_LEAST_SIMILARITY = 85.0  # rapidfuzz partial ratio, 0–100; below it different bodies meet
 
 
 @dataclass(frozen=True, slots=True)

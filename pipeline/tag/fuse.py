@@ -21,8 +21,8 @@ class TagOptions:
     minimum_probability: float = 0.5
     #: probability of a weak pattern when no head can confirm it
     weak_probability: float = 0.55
-    #: probability from which a head is believed without a pattern, where its threshold is lower
-    #: (thresholds are set on single sentences; a call has hundreds of chances to be wrong)
+    #: probability from which a head is believed without a pattern, where the scores do not say
+    #: from where it is certain (a threshold of best F1 is too low: a call has hundreds of chances)
     alone: float = 0.8
     #: share of a head's threshold that confirms a weak pattern, or one that the model leads
     support: float = 0.5
@@ -101,7 +101,9 @@ def _named(
         if not factor:
             continue
         found = act.find_all(spoken.folded)
-        head = _head(act.name, spoken.turn.index, scores)
+        head = _head(act.name, spoken.turn.index, scores, options)
+        if not found and act.is_guarded(spoken.folded):
+            continue
         for match in (found if act.every else found[:1]) or (None,):
             evidence = _evidence(act, match, head, options)
             if evidence is None:
@@ -117,43 +119,48 @@ def _role_factor(roles: tuple[Role, ...], role: Role, options: TagOptions) -> fl
     return options.unknown_role_factor if role == "unknown" else 0.0
 
 
-def _head(name: str, turn: int, scores: ActScores | None) -> tuple[float, float] | None:
-    """(probability, threshold) of the act's head, None without one."""
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """What the head of one act says of one turn; `certain`: believed without a pattern."""
+
+    probability: float
+    threshold: float
+    certain: float
+
+
+def _head(name: str, turn: int, scores: ActScores | None, options: TagOptions) -> _Head | None:
     if scores is None or name not in scores.acts:
         return None
     column = scores.acts.index(name)
-    return float(scores.probabilities[turn, column]), scores.thresholds[column]
+    threshold = scores.thresholds[column]
+    certain = scores.certain[column] if scores.certain else options.alone
+    return _Head(float(scores.probabilities[turn, column]), threshold, max(threshold, certain))
 
 
 def _evidence(
-    act: ActLexicon,
-    match: Match | None,
-    head: tuple[float, float] | None,
-    options: TagOptions,
+    act: ActLexicon, match: Match | None, head: _Head | None, options: TagOptions
 ) -> tuple[float, Source] | None:
     """(probability, source) of one act in one turn, None when neither shows it."""
     if match is None:
-        if head is None:
+        if head is None or head.probability < head.certain:
             return None
-        needed = max(head[1], options.alone)
-        return (_rescaled(head[0], needed), "model") if head[0] >= needed else None
+        return _rescaled(head.probability, head.certain), "model"
     if head is None:
         return options.weak_probability if match.weak else act.probability, "pattern"
     return _both(act, match, head, options)
 
 
 def _both(
-    act: ActLexicon, match: Match, head: tuple[float, float], options: TagOptions
+    act: ActLexicon, match: Match, head: _Head, options: TagOptions
 ) -> tuple[float, Source] | None:
     """A pattern matched and there is a head: independent evidence (noisy or), or a denial."""
-    probability, threshold = head
     led = match.weak or act.lead == "model"
     alone = options.weak_probability if led else act.probability
-    if led and probability < options.support * threshold:
+    if led and head.probability < options.support * head.threshold:
         return None
-    if led or probability >= threshold:
-        return 1 - (1 - alone) * (1 - _rescaled(probability, threshold)), "fused"
-    denied = probability < options.denial * threshold
+    if led or head.probability >= head.threshold:
+        return 1 - (1 - alone) * (1 - _rescaled(head.probability, head.threshold)), "fused"
+    denied = head.probability < options.denial * head.threshold
     return alone * (options.denied_share if denied else 1.0), "pattern"
 
 

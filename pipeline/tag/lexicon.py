@@ -56,6 +56,10 @@ class ActLexicon:
             if not any(start < stop and begin < end for begin, stop in guarded)
         )
 
+    def is_guarded(self, folded: FoldedText) -> bool:
+        """The text says something that looks like the act and is not."""
+        return bool(spans(self.unless, folded.text))
+
 
 @dataclass(frozen=True, slots=True)
 class Lexicon:
