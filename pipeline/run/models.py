@@ -82,7 +82,8 @@ class Models:
         return ActScores(
             acts=self.heads.act_names,
             probabilities=acts,
-            thresholds=tuple(float(value) for value in self.heads.threshold),
+            thresholds=tuple(map(float, self.heads.threshold)),
+            certain=tuple(map(float, self.heads.high)),
             topics=self.heads.topic_names,
             topic_probabilities=self.heads.topic(embeddings),
         )

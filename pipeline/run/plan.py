@@ -71,12 +71,13 @@ def build_plan(config: Config, *, card: Path | None, threads: int) -> Plan:
     }
     models, model_digests = _models(config, threads)
     digests = {name: _sha(text) for name, text in texts.items()} | model_digests
+    lexicon = tag.parse_lexicon(texts["lexicon"])
     return Plan(
         config=replace(config, transcribe=replace(config.transcribe, engine=models.engine)),
         models=models,
-        lexicon=tag.parse_lexicon(texts["lexicon"]),
+        lexicon=lexicon,
         agencies=label.parse_registry(texts["agencies"]),
-        card=cards.parse_card(texts["card"], card_path.name),
+        card=cards.parse_card(texts["card"], card_path.name, lexicon.names()),
         digests=tuple(sorted(digests.items())),
     )
 
