@@ -9,9 +9,11 @@ import sys
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 from nbclient import NotebookClient
 
+from pipeline.backends.decode import DecodeOptions, decode
 from tests.conftest import ROOT, SAMPLES, Ran, sapa
 
 COMMANDS = ("run", "models", "doctor", "show", "query", "evaluate", "train", "config")
@@ -82,6 +84,22 @@ def test_show_prints_a_reviewers_sheet(samples_run: tuple[Path, Ran], home: Path
         assert "«" in shown.stdout
     overview = sapa("show", "--db", database, home=home)
     assert file in overview.stdout
+
+
+@pytest.mark.slow
+def test_clips_hold_the_evidence(samples_run: tuple[Path, Ran], home: Path, tmp_path: Path) -> None:
+    database, _ = samples_run
+    file = json.loads((SAMPLES / "truth" / "d03.json").read_text())["file"]
+    arguments = ("show", file, "--db", database, "--clips", tmp_path / "clips")
+    assert sapa(*arguments, home=home).returncode == 2
+    shown = sapa(*arguments, "--archive", SAMPLES, home=home)
+    assert shown.returncode == 0, shown.stderr
+    clips = sorted((tmp_path / "clips").glob("*.wav"))
+    assert clips
+    for clip in clips:
+        sound = decode(clip, DecodeOptions()).audio
+        assert 1.0 < sound.duration < 60.0
+        assert np.abs(sound.samples).max() > 0.01
 
 
 @pytest.mark.slow

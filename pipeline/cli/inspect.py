@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,6 +17,7 @@ from pipeline.cli.running import DEFAULT_DB, Database
 if TYPE_CHECKING:
     from pipeline.evaluate import Report, Truth
     from pipeline.store import Store, Table
+    from pipeline.types import CallResult
 
 Tongue = Annotated[str, typer.Option("--language", "-l", help="ru, kk or en: texts of the card.")]
 
@@ -27,6 +29,12 @@ def show(
     db: Database = DEFAULT_DB,
     language: Tongue = "ru",
     transcript: Annotated[bool, typer.Option(help="Print the transcript too.")] = True,
+    clips: Annotated[
+        Path | None, typer.Option(help="Folder for audio clips of the quotes; needs --archive.")
+    ] = None,
+    archive: Annotated[
+        Path | None, typer.Option(help="The archive that was run, to cut clips from.")
+    ] = None,
 ) -> None:
     """Print one call like a reviewer's sheet (transcript, card, evidence), or an overview."""
     from pipeline.cli.sheet import overview, sheet
@@ -41,6 +49,36 @@ def show(
         result = store.load(store.find(call))
         assert result is not None
         sheet(result, store, language, with_transcript=transcript)
+    if clips is not None:
+        if archive is None:
+            raise ConfigError("--clips needs --archive: the folder that sapa run was given")
+        for clip in cut_evidence(result, archive, clips):
+            out().print(f"clip: {clip}", soft_wrap=True, markup=False)
+
+
+def cut_evidence(result: CallResult, archive: Path, folder: Path) -> tuple[Path, ...]:
+    """A WAV file for each missed criterion with a quote: its turn, with a second around it."""
+    from pipeline.backends.archive import raw
+    from pipeline.backends.clips import cut_clip
+    from pipeline.errors import CallError, ConfigError
+
+    if result.transcript is None:
+        return ()
+    source = Path(os.fsdecode(os.fsencode(archive) + b"/" + raw(result.call.path)))
+    folder.mkdir(parents=True, exist_ok=True)
+    cut = []
+    for answer in result.answers:
+        if answer.value != "no" or answer.quote_start is None:
+            continue
+        begin = answer.quote_start
+        turns = [result.transcript.turns[index] for index in answer.turns]
+        end = next((turn.end for turn in turns if turn.start <= begin <= turn.end), begin + 5)
+        target = folder / f"{result.call.call_id}-{answer.criterion}.wav"
+        try:
+            cut.append(cut_clip(source, max(0.0, begin - 1), end + 1, target))
+        except CallError as error:
+            raise ConfigError(f"{source}: no clip can be cut: {error}") from error
+    return tuple(cut)
 
 
 def query(
