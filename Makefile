@@ -7,7 +7,7 @@ STAMP  := $(VENV)/.installed
 DEMO_DB := data/processed/demo.duckdb
 DEMO_CALL := q-701-77026662043-20260910-115231-1789023151.21102.wav
 
-.PHONY: demo test check models clean help setup
+.PHONY: demo test check bench models clean help setup
 
 help:            ## this list
 	@sed -n 's/^\([a-z-]*\):.*## */\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -42,6 +42,9 @@ test: models     ## every test, with real models on real audio
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/pytest -q
+
+bench: models    ## speed of every stage, and of both recognisers in the same run
+	@$(BIN)/python -m tests.bench
 
 clean:           ## forget results; keeps the environment and the models
 	rm -rf data/processed data/interim

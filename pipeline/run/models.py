@@ -62,9 +62,9 @@ class Models:
 
     @cached_property
     def encoder(self) -> Encoder:
-        from pipeline.backends.encoder import Encoder
+        from pipeline.backends.encoder import Encoder, EncoderOptions
 
-        return Encoder(Path(self._plan.encoder))
+        return Encoder(Path(self._plan.encoder), EncoderOptions(device=self._plan.device))
 
     @cached_property
     def heads(self) -> Heads:
