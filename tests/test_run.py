@@ -166,7 +166,7 @@ def test_the_database_agrees_with_the_truth(samples_run: tuple[Path, Ran], home:
     assert speech["WER"] < 0.4
     everything = {name: v for (section, name), v in rows.items() if section == "speech: all"}
     assert everything["DER"] < 0.15
-    assert everything["role, time"] > 0.85
+    assert everything["role, time"] > 0.75
 
 
 @pytest.mark.slow
