@@ -19,12 +19,14 @@ from pipeline.backends.archive import FoundFile, build_call
 from pipeline.cards import parse_card
 from pipeline.config import Config, load_config, resources
 from pipeline.ingest import Metadata
+from pipeline.interaction import measure
 from pipeline.label import Registry, parse_registry
 from pipeline.run import plan as planning
 from pipeline.run.plan import STAGES, ModelPlan, Plan, fingerprints, first_stale
+from pipeline.run.work import _concluded, _Progress
 from pipeline.store import Store
 from pipeline.tag import Lexicon, parse_lexicon
-from pipeline.types import CallResult, QualityCard, StageResult
+from pipeline.types import CallResult, QualityCard, StageResult, Transcript, Turn, Word
 from tests.audio_factory import write_alaw
 from tests.conftest import ROOT, SAMPLES, Ran, sapa
 
@@ -140,6 +142,31 @@ def test_every_sample_is_accounted_for(
         if truth["labels"]["call_type"] == "no_dialogue":
             assert result.status == "not_evaluable"
             assert all(card.score(0.0) is None for card in result.scorecards)
+
+
+def spoken(probability: float, heard_turns: int) -> CallResult:
+    """A call of four turns of which `heard_turns` have words of one probability."""
+    turns = tuple(Turn(i, 5.0 * i, 5.0 * i + 4, f"S{i % 2}", role="caller") for i in range(4))
+    words = tuple(Word(5.0 * i, 5.0 * i + 1, "да", probability, i) for i in range(heard_turns))
+    transcript = Transcript(turns, words)
+    metrics = measure(transcript, 20.0, separate=True, options=Config().interaction).metrics
+    return CallResult(CALL, "done", None, transcript=transcript, metrics=metrics)
+
+
+@pytest.mark.parametrize(
+    ("probability", "heard_turns", "status"),
+    [
+        (0.9, 4, "done"),
+        (0.4, 4, "not_evaluable"),
+        (0.8, 2, "not_evaluable"),
+        (0.9, 0, "not_evaluable"),
+    ],
+)
+def test_a_call_that_was_not_understood_is_not_evaluable(
+    probability: float, heard_turns: int, status: str
+) -> None:
+    concluded = _concluded(_Progress(spoken(probability, heard_turns)), a_plan())
+    assert concluded.status == status
 
 
 @pytest.mark.slow

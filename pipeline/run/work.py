@@ -289,11 +289,16 @@ def _concluded(state: _Progress, plan: Plan) -> CallResult:
     """The status of a call that went through every stage."""
     result = state.result
     call_type = next((item.value for item in result.labels if item.name == "call_type"), None)
-    confidence = next((m.value for m in result.metrics if m.name == "asr_confidence"), None)
     if call_type == "no_dialogue":
         return replace(result, status="not_evaluable", status_reason="no_dialogue")
-    if confidence is None or confidence < plan.config.score.minimum_asr_confidence:
+    if _understood(result) < plan.config.score.minimum_asr_confidence:
         return replace(result, status="not_evaluable", status_reason="recognition_unreliable")
     if "truncated" in state.warnings:
         return replace(result, status="partial", status_reason="truncated")
     return replace(result, status="done", status_reason=None)
+
+
+def _understood(result: CallResult) -> float:
+    """Share of the parties' speech that was probably recognised right: text share x confidence."""
+    metrics = {metric.name: metric.value for metric in result.metrics}
+    return (metrics.get("asr_confidence") or 0.0) * (metrics.get("text_share") or 0.0)
