@@ -54,8 +54,9 @@ class TranscribeOptions:
     padding: float = 0.15
     #: s; shorter turns are not recognised
     turn_minimum: float = 0.2
-    #: temperatures tried when a text repeats itself or is improbable
-    temperatures: tuple[float, ...] = (0.0, 0.5)
+    #: temperatures tried in turn while a text repeats itself or is improbable; above 0 words are
+    #: drawn at random, and the same call may give other words
+    temperatures: tuple[float, ...] = (0.0,)
     #: zlib ratio above which text is a loop (Whisper's own threshold)
     compression_maximum: float = 2.4
     #: mean log probability below which text is doubtful (Whisper's own threshold)

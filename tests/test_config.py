@@ -222,3 +222,8 @@ def test_tables_within_tables_are_written_with_their_path() -> None:
 
 if __name__ == "__main__":
     (CONFIGS / "default.toml").write_text(default_toml(), encoding="utf-8")
+
+
+def test_the_defaults_draw_nothing_at_random() -> None:
+    """A score must be reproducible: no word of the default configuration is sampled."""
+    assert Config().transcribe.temperatures == (0.0,)

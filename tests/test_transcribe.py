@@ -22,7 +22,7 @@ from pipeline.transcribe import (
 from pipeline.types import Audio, Samples, Transcript, Turn
 from tests.fakes import FakeRecogniser, heard, paint, paint_reader, painted_turn, read_paint
 
-OPTIONS = TranscribeOptions()
+OPTIONS = TranscribeOptions(temperatures=(0.0, 0.5))
 RATE = 100
 LOOP = tuple((i * 0.2, i * 0.2 + 0.2, "да") for i in range(60))
 
