@@ -5,6 +5,6 @@ from __future__ import annotations
 from pipeline.label.calls import LabelOptions, label
 from pipeline.label.registry import Agency, Registry, Topic, parse_registry
 
-VERSION = "1"
+VERSION = "2"
 
 __all__ = ["VERSION", "Agency", "LabelOptions", "Registry", "Topic", "label", "parse_registry"]

@@ -29,6 +29,7 @@ from pipeline.types import (
     CallResult,
     CallStatus,
     Interaction,
+    Label,
     Role,
     StageResult,
     Transcript,
@@ -238,9 +239,18 @@ def _labels(state: _Progress, inputs: _Inputs) -> None:
         plan.agencies,
         plan.config.label,
     )
+    share = _understood(state.result)
+    if share < plan.config.score.minimum_asr_confidence:
+        facts = _withheld(facts, share)
     state.result = replace(
         state.result, labels=facts.labels, redirects=facts.redirects, promises=facts.promises
     )
+
+
+def _withheld(facts: CallFacts, share: float) -> CallFacts:
+    """Every label unknown: too little was understood to say anything of the call."""
+    reason = f"speech_unreliable share={share:.2f}"
+    return CallFacts(tuple(Label(item.name, None, None, (), reason) for item in facts.labels))
 
 
 def _card(state: _Progress, inputs: _Inputs) -> None:
@@ -289,10 +299,10 @@ def _concluded(state: _Progress, plan: Plan) -> CallResult:
     """The status of a call that went through every stage."""
     result = state.result
     call_type = next((item.value for item in result.labels if item.name == "call_type"), None)
-    if call_type == "no_dialogue":
-        return replace(result, status="not_evaluable", status_reason="no_dialogue")
     if _understood(result) < plan.config.score.minimum_asr_confidence:
         return replace(result, status="not_evaluable", status_reason="recognition_unreliable")
+    if call_type == "no_dialogue":
+        return replace(result, status="not_evaluable", status_reason="no_dialogue")
     if "truncated" in state.warnings:
         return replace(result, status="partial", status_reason="truncated")
     return replace(result, status="done", status_reason=None)
