@@ -6,6 +6,9 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
+
 from pipeline.config import Config
 from pipeline.diarize import Segmentation, VoiceEmbedder
 from pipeline.run.plan import ModelPlan, Plan
@@ -16,6 +19,9 @@ from pipeline.types import ActScores, Transcript
 if TYPE_CHECKING:
     from pipeline.backends.encoder import Encoder
     from pipeline.backends.heads import Heads
+
+
+Embeddings = npt.NDArray[np.float32]
 
 
 class Models:
@@ -72,10 +78,13 @@ class Models:
 
         return load_heads(Path(self._plan.heads))
 
-    def act_scores(self, transcript: Transcript) -> ActScores:
+    def embed(self, transcript: Transcript) -> Embeddings:
+        """One sentence embedding a turn, (turns, d) float32."""
+        return self.encoder.encode(transcript.texts())
+
+    def act_scores(self, transcript: Transcript, embeddings: Embeddings) -> ActScores:
         """What the heads say of every turn; a turn without words has probability 0."""
         texts = transcript.texts()
-        embeddings = self.encoder.encode(texts)
         acts = self.heads.acts(embeddings, [turn.role for turn in transcript.turns])
         empty = [place for place, text in enumerate(texts) if not text]
         acts[empty] = 0

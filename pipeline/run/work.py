@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from traceback import extract_tb
 from typing import cast
@@ -16,13 +16,14 @@ from pipeline.errors import CallError, SapaError
 from pipeline.interaction import measure
 from pipeline.label import label
 from pipeline.roles import PARTIES, RoleEvidence, assign_roles
-from pipeline.run.models import Models, models_of
+from pipeline.run.models import Embeddings, Models, models_of
 from pipeline.run.plan import STAGES, Plan, fingerprints, first_stale
 from pipeline.score import answer, scorecards
 from pipeline.speech import find_speech, turns_by_channel
 from pipeline.tag import Lexicon, fold_text, tag
 from pipeline.transcribe import transcribe
 from pipeline.types import (
+    ActScores,
     Audio,
     Call,
     CallFacts,
@@ -54,7 +55,8 @@ class _Progress:
     audio: Audio | None = None
     warnings: tuple[str, ...] = ()
     turns: tuple[Turn, ...] = ()
-    interaction: Interaction = field(default_factory=Interaction)
+    embeddings: Embeddings | None = None
+    scores: ActScores | None = None
 
 
 def process(item: Item, plan: Plan) -> CallResult:
@@ -181,7 +183,7 @@ def _roles(state: _Progress, inputs: _Inputs) -> None:
     item, plan, models = inputs
     transcript = _transcript(state)
     texts = transcript.texts()
-    head = models.heads.role(models.encoder.encode(texts))
+    head = models.heads.role(_embeddings(state, models))
     evidence = RoleEvidence(head, tuple(_phrases(text, plan.lexicon) for text in texts))
     quality = state.result.quality
     stereo = quality is not None and quality.layout == "stereo"
@@ -208,8 +210,7 @@ def _phrases(text: str, lexicon: Lexicon) -> tuple[Role, ...]:
 
 def _metrics(state: _Progress, inputs: _Inputs) -> None:
     _, plan, _ = inputs
-    state.interaction = _measured(state, plan)
-    state.result = replace(state.result, metrics=state.interaction.metrics)
+    state.result = replace(state.result, metrics=_measured(state, plan).metrics)
 
 
 def _measured(state: _Progress, plan: Plan) -> Interaction:
@@ -225,8 +226,22 @@ def _measured(state: _Progress, plan: Plan) -> Interaction:
 def _tags(state: _Progress, inputs: _Inputs) -> None:
     _, plan, models = inputs
     transcript = _transcript(state)
-    found = tag(transcript, plan.lexicon, models.act_scores(transcript), plan.config.tag)
+    found = tag(transcript, plan.lexicon, _scores(state, models), plan.config.tag)
     state.result = replace(state.result, tags=found)
+
+
+def _embeddings(state: _Progress, models: Models) -> Embeddings:
+    """Roles, tags and labels read the same sentences: they are encoded once a call."""
+    if state.embeddings is None:
+        state.embeddings = models.embed(_transcript(state))
+    return state.embeddings
+
+
+def _scores(state: _Progress, models: Models) -> ActScores:
+    if state.scores is None:
+        embeddings = _embeddings(state, models)
+        state.scores = models.act_scores(_transcript(state), embeddings)
+    return state.scores
 
 
 def _labels(state: _Progress, inputs: _Inputs) -> None:
@@ -235,7 +250,7 @@ def _labels(state: _Progress, inputs: _Inputs) -> None:
     facts = label(
         transcript,
         state.result.tags,
-        models.act_scores(transcript),
+        _scores(state, models),
         plan.agencies,
         plan.config.label,
     )
