@@ -218,12 +218,39 @@ def test_split_of_identical_vectors_does_not_invent_a_group() -> None:
     assert set(split(same, np.ones(10), 2).tolist()) == {0}
 
 
-def test_a_third_voice_must_hold_its_share_of_the_speech() -> None:
-    # three groups, but the third has 1 unit of 1 s beside 60 s of the others
+def test_a_lone_unit_amid_the_dialogue_is_no_third_voice() -> None:
     embeddings = np.concatenate([vectors(12, 0, 1), vectors(1, 2)])
-    units = [Unit(i * 6.0, i * 6.0 + 5) for i in range(12)] + [Unit(80, 81)]
-    assert len(set(assign(units, embeddings, replace(OPTIONS, third_voice_share=0.0)))) == 3
+    units = [Unit(i * 6.0, i * 6.0 + 5) for i in range(12)] + [Unit(80, 86)]
     assert len(set(assign(units, embeddings, OPTIONS))) == 2
+
+
+def test_a_second_operator_of_two_units_is_a_third_voice() -> None:
+    embeddings = np.concatenate([vectors(12, 0, 1), vectors(2, 2)])
+    units = [Unit(i * 6.0, i * 6.0 + 5) for i in range(14)]
+    assert len(set(assign(units, embeddings, OPTIONS))) == 3
+    brief = [*units[:12], Unit(72, 74), Unit(78, 80)]
+    assert len(set(assign(brief, embeddings, OPTIONS))) == 2
+
+
+def test_an_announcement_at_the_start_is_a_voice_of_its_own() -> None:
+    embeddings = np.concatenate([vectors(1, 2), vectors(12, 0, 1)])
+    units = [Unit(0, 3)] + [Unit(5 + i * 6.0, i * 6.0 + 10) for i in range(12)]
+    labels = assign(units, embeddings, OPTIONS)
+    assert len(set(labels)) == 3
+    assert labels.count(labels[0]) == 1
+    click = [Unit(1.5, 3), *units[1:]]
+    assert len(set(assign(click, embeddings, OPTIONS))) == 2
+
+
+def test_two_stretches_alike_to_a_degree_are_one_voice_but_many_are_two() -> None:
+    # cosine 0.7: an outlier of one voice where it is a single unit, two women where it is many
+    first, second = np.zeros(32), np.zeros(32)
+    first[0], second[0], second[1] = 1.0, 0.7, np.sqrt(1 - 0.49)
+    pair = [Unit(0, 4), Unit(6, 10)]
+    assert assign(pair, np.stack([first, second]), OPTIONS) == [0, 0]
+    several = [Unit(i * 6.0, i * 6.0 + 5) for i in range(8)]
+    alternating = np.stack([first, second] * 4)
+    assert len(set(assign(several, alternating, OPTIONS))) == 2
 
 
 def test_short_units_do_not_shape_the_voices() -> None:
