@@ -280,6 +280,31 @@ class Hold:
         _check_interval("Hold", self.start, self.end)
 
 
+SoundKind = Literal["silence", "music", "ringback", "busy", "dtmf"]
+SOUND_KINDS: tuple[SoundKind, ...] = ("silence", "music", "ringback", "busy", "dtmf")
+
+
+@dataclass(frozen=True, slots=True)
+class SoundEvent:
+    """A sound other than speech that the caller hears; `channel` None: silence of all channels.
+
+    `detail` says more, such as the frequency of a tone. A pressed key (dtmf) has none: dialled
+    digits can be personal data, only their number is kept.
+    """
+
+    kind: SoundKind
+    start: float
+    end: float
+    channel: int | None = None
+    detail: str | None = None
+
+    def __post_init__(self) -> None:
+        _check_interval("SoundEvent", self.start, self.end)
+        _check_one_of("SoundEvent.kind", self.kind, SOUND_KINDS)
+        if self.kind == "dtmf" and self.detail is not None:
+            raise ValueError("SoundEvent: dtmf has no detail, dialled digits are not kept")
+
+
 @dataclass(frozen=True, slots=True)
 class Interaction:
     """What was counted from the times alone; `interruptions` None: mono cannot show them."""
