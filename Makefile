@@ -7,10 +7,10 @@ STAMP  := $(VENV)/.installed
 DEMO_DB := data/processed/demo.duckdb
 DEMO_CALL := q-701-77026662043-20260910-115231-1789023151.21102.wav
 
-.PHONY: demo test check bench models clean help setup
+.PHONY: demo test check bench bench-diarize models clean help setup
 
 help:            ## this list
-	@sed -n 's/^\([a-z-]*\):.*## */\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## */\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 $(STAMP): pyproject.toml constraints.txt
 	@echo "==> virtual environment in $(VENV)"
@@ -45,6 +45,9 @@ test: models     ## every test, with real models on real audio
 
 bench: models    ## speed of every stage, and of both recognisers in the same run
 	@$(BIN)/python -m tests.bench
+
+bench-diarize: models ## our diarization beside the stock pipeline: errors, speed, memory
+	@$(BIN)/python -m tests.bench_diarize
 
 clean:           ## forget results; keeps the environment and the models
 	rm -rf data/processed data/interim
