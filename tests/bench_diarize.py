@@ -42,6 +42,7 @@ class Arguments:
     folder: Path
     methods: tuple[str, ...]
     limit: int | None
+    threads: int
     json: Path | None
     child: Path | None
 
@@ -51,7 +52,7 @@ def main() -> int:
     arguments = parsed()
     cases, silent = chosen(arguments)
     if arguments.child is not None:
-        ran = run(arguments.methods[0], cases)
+        ran = run(arguments.methods[0], cases, arguments.threads)
         arguments.child.write_text(json.dumps(asdict(ran)), encoding="utf-8")
         return 0
     runs = tuple(in_child(method, arguments) for method in arguments.methods)
@@ -69,6 +70,7 @@ def parsed() -> Arguments:
     parser.add_argument("folder", nargs="?", type=Path, default=default, metavar="CALLS_DIR")
     parser.add_argument("--only-ours", action="store_true", help="leave the stock pipeline out")
     parser.add_argument("--limit", type=int, help="at most so many calls")
+    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="of torch")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there")
     parser.add_argument("--method", choices=METHODS, help=argparse.SUPPRESS)
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
@@ -76,7 +78,7 @@ def parsed() -> Arguments:
     methods = METHODS[:1] if given.only_ours else METHODS
     if given.method is not None:
         methods = (given.method,)
-    return Arguments(given.folder, methods, given.limit, given.json, given.child)
+    return Arguments(given.folder, methods, given.limit, given.threads, given.json, given.child)
 
 
 def chosen(arguments: Arguments) -> tuple[tuple[Case, ...], tuple[str, ...]]:
@@ -106,6 +108,7 @@ def in_child(method: str, arguments: Arguments) -> MethodRun:
         answer = Path(folder) / "found.json"
         command = [sys.executable, "-m", "tests.bench_diarize", str(arguments.folder.resolve())]
         command += ["--method", method, "--child", str(answer)]
+        command += ["--threads", str(arguments.threads)]
         command += [] if arguments.limit is None else ["--limit", str(arguments.limit)]
         if subprocess.run(command, cwd=ROOT, check=False).returncode != 0:
             raise SystemExit(f"bench-diarize: {method} failed; its message stands above")
@@ -117,10 +120,14 @@ def in_child(method: str, arguments: Arguments) -> MethodRun:
     return MethodRun(**{**fields, "found": tuple(found)})
 
 
-def run(name: str, cases: Sequence[Case]) -> MethodRun:
+def run(name: str, cases: Sequence[Case], threads: int) -> MethodRun:
     """One method over all recordings, in this process."""
+    import torch
+
     started = time.perf_counter()
     method = {"ours": ours, "stock": stock}[name]()
+    # silero-vad sets one thread for the whole process as it loads
+    torch.set_num_threads(threads)
     load = time.perf_counter() - started
     first = mono_audio(cases[0])
     method(Audio(first.samples[:, : round(WARM_UP * first.sample_rate)], first.sample_rate))
@@ -128,7 +135,7 @@ def run(name: str, cases: Sequence[Case]) -> MethodRun:
     for place, case in enumerate(cases, start=1):
         found.append(timed(method, case))
         print(f"{name} {place}/{len(cases)} {case.name} {found[-1].seconds:.1f} s", file=sys.stderr)
-    return MethodRun(name, round(load, 2), peak_memory(), tuple(found))
+    return MethodRun(name, threads, round(load, 2), peak_memory(), tuple(found))
 
 
 def timed(method: Method, case: Case) -> Found:

@@ -45,9 +45,10 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class MethodRun:
-    """load_seconds: until the models are ready; peak_memory: bytes of its process."""
+    """threads: of torch; load_seconds: until the models are ready; peak_memory: bytes."""
 
     method: str
+    threads: int
     load_seconds: float
     peak_memory: int
     found: tuple[Found, ...]
@@ -244,13 +245,19 @@ def _by_group(report: Report) -> Table:
 def _by_method(report: Report) -> Table:
     table = Table(title="processes")
     table.add_column("method")
-    for column in ("peak memory, MB", "loading, s", "× real time", "× real time, processor"):
+    for column in (
+        "threads",
+        "peak memory, MB",
+        "loading, s",
+        "× real time",
+        "× real time, processor",
+    ):
         table.add_column(column, justify="right")
     whole = {item.method: item for item in report.pooled if item.group == "all calls"}
     for run in report.runs:
         times = whole.get(run.method)
         table.add_row(
-            run.method, f"{run.peak_memory / 1e6:.0f}", f"{run.load_seconds:.1f}",
+            run.method, str(run.threads), f"{run.peak_memory / 1e6:.0f}", f"{run.load_seconds:.1f}",
             _one(times.times if times else None), _one(times.cpu_times if times else None),
         )  # fmt: skip
     return table
@@ -298,7 +305,8 @@ def to_json(report: Report) -> Json:
         "gender": f"estimated: median pitch above {FEMALE_FROM:g} Hz is a woman's",
         "left_out": list(report.silent),
         "methods": {
-            run.method: {"peak_memory_bytes": run.peak_memory, "load_s": run.load_seconds}
+            run.method: {"peak_memory_bytes": run.peak_memory, "load_s": run.load_seconds,
+                         "threads": run.threads}
             for run in report.runs
         },
         "speed_ratio": _faster(report),

@@ -25,6 +25,8 @@ FRAME, HOP = 0.06, 0.02
 LOWEST, HIGHEST = 60.0, 400.0
 #: Boersma's thresholds: height of the peak of a voiced frame, cost of an octave
 VOICED, OCTAVE_COST = 0.45, 0.01
+#: steps of the lag a sample: between two samples the peak would be lower than at its multiples
+FINER = 4
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -186,6 +188,7 @@ def median_pitch(samples: Samples, rate: int) -> float | None:
     frames = np.lib.stride_tricks.sliding_window_view(samples, length)[::hop].astype(np.float64)
     window = np.hanning(length)
     frames = (frames - frames.mean(axis=1, keepdims=True)) * window  # (frames, length)
+    rate *= FINER
     lags = np.arange(int(rate / HIGHEST), int(rate / LOWEST) + 1)
     own = _autocorrelation(frames, lags) / _autocorrelation(window[None], lags)
     strength = own - OCTAVE_COST * np.log2(LOWEST * lags / rate)
@@ -197,8 +200,8 @@ def median_pitch(samples: Samples, rate: int) -> float | None:
 def _autocorrelation(
     frames: npt.NDArray[np.float64], lags: npt.NDArray[np.int64]
 ) -> npt.NDArray[np.float64]:
-    """Of (frames, n) at some lags, 1 at lag 0; (frames, lags)."""
+    """Of (frames, n) at some lags, 1 at lag 0; (frames, lags). A sample is FINER lags."""
     size = 2 * frames.shape[1]
     spectrum = np.fft.rfft(frames, size)
-    whole = np.fft.irfft(np.abs(spectrum) ** 2, size)
+    whole = np.fft.irfft(np.abs(spectrum) ** 2, FINER * size)
     return np.asarray(whole[:, lags] / (whole[:, :1] + 1e-12), dtype=np.float64)
