@@ -22,6 +22,7 @@ from pipeline.interaction import InteractionOptions
 from pipeline.label import LabelOptions
 from pipeline.roles import RoleOptions
 from pipeline.score import ScoreOptions
+from pipeline.sounds import SoundOptions
 from pipeline.speech import SpeechOptions
 from pipeline.tag import TagOptions
 from pipeline.transcribe import TranscribeOptions
@@ -75,6 +76,7 @@ class Config:
     decode: DecodeOptions = field(default_factory=DecodeOptions)
     audio: AudioOptions = field(default_factory=AudioOptions)
     speech: SpeechOptions = field(default_factory=SpeechOptions)
+    sounds: SoundOptions = field(default_factory=SoundOptions)
     diarize: DiarizeOptions = field(default_factory=DiarizeOptions)
     transcribe: TranscribeOptions = field(default_factory=TranscribeOptions)
     roles: RoleOptions = field(default_factory=RoleOptions)

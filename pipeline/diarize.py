@@ -14,7 +14,7 @@ from typing import Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.types import Audio, Samples, SpeechSegment, Turn, mark_overlaps
+from pipeline.types import Audio, Samples, SpeechSegment, Turn, Voice, mark_overlaps
 
 VERSION = "2"
 
@@ -52,8 +52,15 @@ class VoiceEmbedder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DiarizeOptions:
-    #: "telephone" is this module; a stock pipeline takes its place behind the same protocol
-    method: Literal["telephone"] = "telephone"
+    #: "telephone" is this module, "pyannote" the stock pipeline of pyannote.audio
+    method: Literal["telephone", "pyannote"] = "telephone"
+    #: for "pyannote": folder or hub name of a published pipeline, such as
+    #: pyannote/speaker-diarization-community-1; "": built from the models above as in 3.1
+    pyannote_source: str = ""
+    #: keep a voice embedding per speaker in the database; it identifies a person (biometric data)
+    keep_voices: bool = False
+    #: s of a speaker's longest turns from which a kept voice is taken
+    voice_maximum: float = 30.0
     #: s; units at least this long are clustered, shorter ones assigned
     cluster_minimum: float = 1.0
     #: s; shorter units are too short to embed and are left out
@@ -131,6 +138,29 @@ def diarize(
     embeddings = embedder(samples, audio.sample_rate, intervals).astype(np.float64)
     labels = assign(voiced, embeddings, options)
     return _turns(voiced, labels, options)
+
+
+def voices(
+    audio: Audio, turns: Sequence[Turn], embedder: VoiceEmbedder, *, options: DiarizeOptions
+) -> tuple[Voice, ...]:
+    """The voice of every speaker, from the longest turns in which nobody else speaks."""
+    found = []
+    for speaker in dict.fromkeys(turn.speaker for turn in turns):
+        own = [turn for turn in turns if turn.speaker == speaker and not turn.overlapped]
+        long = [turn for turn in own if turn.duration >= options.cluster_minimum]
+        picked: list[tuple[float, float]] = []
+        for turn in sorted(long, key=lambda turn: -turn.duration):
+            if sum(end - start for start, end in picked) < options.voice_maximum:
+                picked.append(_middle(Unit(turn.start, turn.end), options.unit_maximum))
+        if not picked:
+            continue
+        channel = min(own[0].channel or 0, audio.channels - 1)
+        rows = embedder(audio.samples[channel], audio.sample_rate, tuple(picked))
+        weights = np.array([end - start for start, end in picked])
+        mean = (rows * weights[:, None]).sum(axis=0)
+        mean = mean / np.linalg.norm(mean)
+        found.append(Voice(speaker, float(weights.sum()), tuple(float(item) for item in mean)))
+    return tuple(found)
 
 
 def _middle(unit: Unit, length: float) -> tuple[float, float]:

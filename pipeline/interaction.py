@@ -11,9 +11,18 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from pipeline.timeline import gaps, intersection, total, union
-from pipeline.types import Hold, Interaction, Interruption, Metric, Role, Transcript, Turn
+from pipeline.types import (
+    Hold,
+    Interaction,
+    Interruption,
+    Metric,
+    Role,
+    SoundEvent,
+    Transcript,
+    Turn,
+)
 
-VERSION = "1"
+VERSION = "2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +39,24 @@ class InteractionOptions:
     backchannel: float = 1.0
 
 
-def measure(
-    transcript: Transcript, duration: float, *, separate: bool, options: InteractionOptions
-) -> Interaction:
-    """Metrics, interruptions and holds of a call of `duration` seconds.
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """What the signal tells: length in s, whether the parties are on separate channels, so that
+    overlap can be measured, and sounds other than speech; None where nobody listened for them."""
 
-    `separate`: the parties are on separate channels, so that overlap can be measured.
-    """
+    duration: float
+    separate: bool
+    sounds: tuple[SoundEvent, ...] | None = None
+
+
+def measure(
+    transcript: Transcript,
+    recording: Recording,
+    *,
+    options: InteractionOptions,
+) -> Interaction:
+    """Metrics, interruptions and holds of a call."""
+    duration, separate = recording.duration, recording.separate
     turns = transcript.turns
     spoken = union([(turn.start, turn.end) for turn in turns])
     silences = [
@@ -44,7 +64,7 @@ def measure(
     ]
     interruptions = _interruptions(turns, options) if separate else None
     longest = max(map(_length, silences), default=0.0)
-    holds = _holds(turns, options)
+    holds = _holds(turns, recording.sounds, options)
     attended = any(turn.role == "operator" for turn in turns)  # else nobody could put on hold
     metrics = (
         *_talk(transcript),
@@ -59,6 +79,7 @@ def measure(
         _estimated("hold_seconds", sum(h.end - h.start for h in holds) if attended else None,
                    options.hold_minimum),
         _estimated("hold_count", float(len(holds)) if attended else None, options.hold_minimum),
+        *_heard(recording.sounds),
         _metric("asr_confidence", _confidence(transcript)),
         _metric("role_confidence", _role_confidence(turns)),
         _metric("text_share", _text_share(transcript)),
@@ -133,8 +154,26 @@ def _interruptions(turns: Sequence[Turn], options: InteractionOptions) -> tuple[
     return tuple(found)
 
 
-def _holds(turns: Sequence[Turn], options: InteractionOptions) -> tuple[Hold, ...]:
-    """Long pauses of everyone between an operator's first and the last turn of the call."""
+def _heard(sounds: tuple[SoundEvent, ...] | None) -> tuple[Metric, ...]:
+    """Seconds of music, ringback and busy tone that the caller hears, and keys pressed."""
+    waits = (("music_seconds", "music"), ("ringback_seconds", "ringback"), ("busy_seconds", "busy"))
+    if sounds is None:
+        return tuple(_metric(name, None) for name, _ in waits) + (_metric("keys_pressed", None),)
+    found = tuple(
+        _metric(name, total(union([(s.start, s.end) for s in sounds if s.kind == kind])))
+        for name, kind in waits
+    )
+    keys = union([(sound.start, sound.end) for sound in sounds if sound.kind == "dtmf"])
+    return (*found, _metric("keys_pressed", float(len(keys))))
+
+
+def _holds(
+    turns: Sequence[Turn], sounds: tuple[SoundEvent, ...] | None, options: InteractionOptions
+) -> tuple[Hold, ...]:
+    """Long pauses of everyone between an operator's first and the last turn of the call.
+
+    A hold is of music or of ringback when that fills half of it, else a mere pause.
+    """
     live = [turn for turn in turns if turn.role != "ivr"]
     first = next((turn for turn in live if turn.role == "operator"), None)
     if first is None:
@@ -144,10 +183,18 @@ def _holds(turns: Sequence[Turn], options: InteractionOptions) -> tuple[Hold, ..
     if span[1] <= span[0]:
         return ()
     return tuple(
-        Hold(start, end, "pause")
+        Hold(start, end, _hold_kind((start, end), sounds or ()))
         for start, end in gaps(spoken, *span)
         if end - start >= options.hold_minimum
     )
+
+
+def _hold_kind(pause: tuple[float, float], sounds: Sequence[SoundEvent]) -> str:
+    for kind in ("music", "ringback"):
+        heard = union([(sound.start, sound.end) for sound in sounds if sound.kind == kind])
+        if total(intersection([pause], heard)) >= _length(pause) / 2:
+            return kind
+    return "pause"
 
 
 def _confidence(transcript: Transcript) -> float | None:

@@ -9,9 +9,9 @@ from math import exp, log
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.types import Role, Transcript, Turn
+from pipeline.types import Role, RoleCorrection, Transcript, Turn
 
-VERSION = "1"
+VERSION = "2"
 
 PARTIES: tuple[Role, ...] = ("operator", "caller", "ivr")
 
@@ -32,6 +32,17 @@ class RoleOptions:
     turn_maximum: float = 2.5
     #: words at which a turn counts in full for the trained head
     full_words: int = 6
+    #: mean word probability below which words say nothing of roles, and from which they count in
+    #: full, of the call and of the turn
+    doubted: float = 0.5
+    believed: float = 0.65
+    #: s that a voice must speak, before all others and never again, to be an announcement
+    opening_voice: float = 2.0
+    #: probability of such an announcement
+    opening_probability: float = 0.9
+    #: probability left to a channel map below which the words are believed instead: the channels
+    #: are swapped
+    swapped: float = 0.01
     #: probability of an announcement before the caller has spoken, and after
     announcement_before: float = 0.6
     announcement_after: float = 0.9
@@ -64,9 +75,11 @@ def assign_roles(
     """
     turns = transcript.turns
     texts = transcript.texts()
+    reliability = _reliability(transcript, options)
     announcements = _announcements(turns, texts, evidence, options)
+    announcements |= _opening_voice(turns, evidence, announcements, options)
     live = [turn for turn in turns if turn.index not in announcements]
-    odds = _speaker_odds(live, texts, evidence, options)
+    odds = _speaker_odds(live, texts, evidence, options, reliability)
     roles = _by_channel(live, odds, operator_channel, options)
     if roles is None:
         roles = _by_words(odds)
@@ -77,6 +90,72 @@ def assign_roles(
         for turn in turns
     ]
     return replace(transcript, turns=tuple(assigned))
+
+
+def correct(transcript: Transcript, corrections: Sequence[RoleCorrection]) -> Transcript:
+    """The transcript with the roles that a person has named; announcements stay announcements.
+
+    Speakers that no correction names keep their role.
+    """
+    named = {item.speaker: item.role for item in corrections}
+    return replace(
+        transcript,
+        turns=tuple(
+            replace(turn, role=named[turn.speaker], role_probability=1.0)
+            if turn.speaker in named and turn.role != "ivr"
+            else turn
+            for turn in transcript.turns
+        ),
+    )
+
+
+def swapped(turns: Sequence[Turn]) -> tuple[RoleCorrection, ...]:
+    """The corrections that make operators callers and callers operators."""
+    other: dict[Role, Role] = {"operator": "caller", "caller": "operator"}
+    roles = {turn.speaker: turn.role for turn in turns if turn.role in other}
+    return tuple(RoleCorrection(speaker, other[role]) for speaker, role in roles.items())
+
+
+def _reliability(transcript: Transcript, options: RoleOptions) -> tuple[float, ...]:
+    """How far the words of each turn can be believed, 0 to 1; words without probability: 1."""
+    known = [word.probability for word in transcript.words if word.probability is not None]
+    whole = _ramp(sum(known) / len(known), options) if known else 1.0
+    parts: list[list[float]] = [[] for _ in transcript.turns]
+    for word in transcript.words:
+        if word.probability is not None:
+            parts[word.turn].append(word.probability)
+    return tuple(whole * (_ramp(sum(part) / len(part), options) if part else 1.0) for part in parts)
+
+
+def _ramp(value: float, options: RoleOptions) -> float:
+    return min(1.0, max(0.0, (value - options.doubted) / (options.believed - options.doubted)))
+
+
+def _opening_voice(
+    turns: Sequence[Turn],
+    evidence: RoleEvidence,
+    announcements: dict[int, float],
+    options: RoleOptions,
+) -> dict[int, float]:
+    """Turns of a third voice that speaks before all others and never again.
+
+    An operator answers and goes on; only a machine speaks once. Operators' words speak against it.
+    """
+    speakers = list(dict.fromkeys(turn.speaker for turn in turns))
+    if len(speakers) < 3:
+        return {}
+    own = [turn for turn in turns if turn.speaker == speakers[0]]
+    rest = [turn for turn in turns if turn.speaker != speakers[0]]
+    if own[-1].index > rest[0].index:
+        return {}
+    spoken = sum(turn.duration for turn in own)
+    operator = any("operator" in evidence.phrases[turn.index] for turn in own)
+    if spoken < options.opening_voice or operator:
+        return {}
+    return {
+        turn.index: max(options.opening_probability, announcements.get(turn.index, 0.0))
+        for turn in own
+    }
 
 
 def _with_role(turn: Turn, role: Role, probability: float, options: RoleOptions) -> Turn:
@@ -122,14 +201,17 @@ def _odds(index: int, texts: Sequence[str], evidence: RoleEvidence, options: Rol
 
 
 def _speaker_odds(
-    live: Sequence[Turn], texts: Sequence[str], evidence: RoleEvidence, options: RoleOptions
+    live: Sequence[Turn],
+    texts: Sequence[str],
+    evidence: RoleEvidence,
+    options: RoleOptions,
+    reliability: Sequence[float],
 ) -> dict[str, float]:
     odds: dict[str, float] = {}
     for place, turn in enumerate(live):
         first = options.first_speaker if place == 0 else 0.0
-        odds[turn.speaker] = (
-            odds.get(turn.speaker, 0.0) + first + _odds(turn.index, texts, evidence, options)
-        )
+        said = reliability[turn.index] * _odds(turn.index, texts, evidence, options)
+        odds[turn.speaker] = odds.get(turn.speaker, 0.0) + first + said
     return odds
 
 
@@ -139,7 +221,10 @@ def _by_channel(
     operator_channel: int | None,
     options: RoleOptions,
 ) -> dict[str, tuple[Role, float]] | None:
-    """Roles from the channel map, doubted where the words of the call contradict it."""
+    """Roles from the channel map, doubted where the words of the call contradict it.
+
+    Where the words leave the map next to no chance, the channels are swapped.
+    """
     channels = {turn.speaker: turn.channel for turn in live}
     if operator_channel is None:
         return None
@@ -152,6 +237,9 @@ def _by_channel(
     )
     prior = log(options.channel_map / (1 - options.channel_map))
     probability = _sigmoid(prior + words)
+    if probability < options.swapped and len(roles) > 1:
+        roles = {s: "caller" if role == "operator" else "operator" for s, role in roles.items()}
+        probability = 1 - probability
     return {speaker: (role, probability) for speaker, role in roles.items()}
 
 

@@ -8,9 +8,10 @@ from typing import Protocol
 
 import numpy as np
 
+from pipeline.timeline import intersection, total
 from pipeline.types import Audio, Samples, SpeechSegment, Turn, mark_overlaps
 
-VERSION = "1"
+VERSION = "2"
 
 
 class VoiceActivity(Protocol):
@@ -31,6 +32,8 @@ class SpeechOptions:
     padding: float = 0.04
     #: dB; a channel that is this much weaker than the other at the same time is crosstalk
     crosstalk: float = 15.0
+    #: share of a segment in tones or music from which it is no speech
+    sound_share: float = 0.8
     #: s; a party's segments closer than this are one turn, unless the other party takes the floor
     turn_pause: float = 1.0
 
@@ -61,6 +64,21 @@ def _is_crosstalk(segment: SpeechSegment, audio: Audio, options: SpeechOptions) 
 
 def _level(samples: Samples) -> float:
     return float(10 * np.log10(np.mean(np.square(samples, dtype=np.float64)) + 1e-12))
+
+
+def outside(
+    segments: Sequence[SpeechSegment],
+    sounds: Sequence[tuple[float, float]],
+    *,
+    options: SpeechOptions,
+) -> tuple[SpeechSegment, ...]:
+    """The segments that do not lie in tones or music, which sound like speech to some detectors."""
+    return tuple(
+        segment
+        for segment in segments
+        if total(intersection([(segment.start, segment.end)], sounds))
+        < options.sound_share * (segment.end - segment.start)
+    )
 
 
 def turns_by_channel(

@@ -247,6 +247,26 @@ class Transcript:
 
 
 @dataclass(frozen=True, slots=True)
+class Voice:
+    """The voice of a speaker: unit-norm embedding, from so many seconds. Biometric data."""
+
+    speaker: str
+    seconds: float
+    embedding: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RoleCorrection:
+    """Who a speaker is, as a person or the source of a transcript says."""
+
+    speaker: str
+    role: Role
+
+    def __post_init__(self) -> None:
+        _check_one_of("RoleCorrection.role", self.role, ("operator", "caller", "ivr"))
+
+
+@dataclass(frozen=True, slots=True)
 class Metric:
     """A counted fact. value None: cannot be seen in this recording. Seconds, shares or counts."""
 
@@ -631,6 +651,9 @@ class CallResult:
     status: CallStatus
     status_reason: str | None
     quality: AudioQuality | None = None
+    sounds: tuple[SoundEvent, ...] = ()
+    voices: tuple[Voice, ...] = ()
+    corrections: tuple[RoleCorrection, ...] = ()
     transcript: Transcript | None = None
     metrics: tuple[Metric, ...] = ()
     tags: tuple[Tag, ...] = ()

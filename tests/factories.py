@@ -22,13 +22,16 @@ from pipeline.types import (
     QualityCard,
     Redirect,
     Role,
+    RoleCorrection,
     Scorecard,
+    SoundEvent,
     StageResult,
     Tag,
     Texts,
     Transcript,
     Turn,
     TurnLanguage,
+    Voice,
     Word,
 )
 
@@ -116,6 +119,13 @@ def result(number: int = 0, **fields: Any) -> CallResult:
         quality=AudioQuality(
             "stereo", (-21.5, -30.25), (18.0, None), (0.0, 0.001), (3400.0, 3100.0), 0.02
         ),
+        sounds=(
+            SoundEvent("music", 20.0, 28.5, 0),
+            SoundEvent("silence", 30.0, 34.0),
+            SoundEvent("busy", 38.0, 40.0, 1, "425 Hz"),
+        ),
+        voices=(Voice("S0", 21.5, (0.6, 0.8)), Voice("S1", 9.0, (0.0, 1.0))),
+        corrections=(RoleCorrection("S0", "operator"),),
         transcript=replace(
             transcript(), dropped=(DroppedText(3, 19.5, 21.0, "repeated"),)
         ),

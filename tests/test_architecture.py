@@ -20,8 +20,8 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("types", "errors"),
     ("timeline", "text"),
     (
-        "ingest", "audio", "speech", "diarize", "roles", "transcribe", "interaction", "tag",
-        "label", "cards", "score", "evaluate",
+        "ingest", "audio", "speech", "sounds", "diarize", "roles", "transcribe", "interaction",
+        "tag", "label", "cards", "score", "evaluate",
     ),
     ("backends",),
     ("registry", "store", "config"),

@@ -17,6 +17,7 @@ from pipeline.diarize import (
     diarize,
     split,
     units_of,
+    voices,
 )
 from pipeline.types import Audio, SpeechSegment, Turn
 from tests.fakes import Script, ScriptEmbedder, ScriptSegmentation
@@ -314,3 +315,24 @@ def test_turns_are_sorted_numbered_and_inside_the_recording(
     for name in names:
         own = [turn for turn in found if turn.speaker == name]
         assert all(before.end <= after.start for before, after in pairwise(own))
+
+
+# ---------------------------------------------------------------- voices that may be kept
+
+
+def test_a_kept_voice_is_that_of_its_speaker() -> None:
+    script = [(i * 5, i * 5 + 4, i % 2) for i in range(6)]
+    embedder = ScriptEmbedder(script, likeness=0.2)
+    turns = turns_of(script, 30, embedder=embedder)
+    first, second = voices(silence(30), turns, embedder, options=OPTIONS)
+    assert (first.speaker, second.speaker) == ("S0", "S1")
+    assert first.seconds == pytest.approx(12, abs=0.5)
+    assert np.linalg.norm(first.embedding) == pytest.approx(1)
+    own = embedder(np.zeros(1, np.float32), 1, ((0.0, 4.0),))[0]
+    assert float(own @ np.array(first.embedding)) > 0.8 > float(own @ np.array(second.embedding))
+
+
+def test_a_speaker_without_a_turn_alone_has_no_voice() -> None:
+    turns = (Turn(0, 0, 5, "S0", 0), Turn(1, 3, 3.5, "S1", 0))
+    found = voices(silence(6), turns, ScriptEmbedder([(0, 5, 0)]), options=OPTIONS)
+    assert [voice.speaker for voice in found] == ["S0"]

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.interaction import InteractionOptions, measure
-from pipeline.types import Hold, Interaction, Interruption, Role, Transcript, Turn, Word
+from pipeline.interaction import InteractionOptions, Recording, measure
+from pipeline.types import Hold, Interaction, Interruption, Role, SoundEvent, Transcript, Turn, Word
 
 OPTIONS = InteractionOptions()
 
@@ -23,8 +23,14 @@ def made(*items: tuple[Role, float, float, str]) -> Transcript:
     return Transcript(tuple(turns), tuple(words))
 
 
-def measured(transcript: Transcript, duration: float, *, separate: bool = True) -> Interaction:
-    return measure(transcript, duration, separate=separate, options=OPTIONS)
+def measured(
+    transcript: Transcript,
+    duration: float,
+    *,
+    separate: bool = True,
+    sounds: tuple[SoundEvent, ...] | None = None,
+) -> Interaction:
+    return measure(transcript, Recording(duration, separate, sounds), options=OPTIONS)
 
 
 #: 0–2 operator, 3–9 caller, 8–12 operator (over the caller, 1 s), 16–18 caller, 30–34 operator;
@@ -206,3 +212,28 @@ def test_shares_are_shares_and_counts_are_counts(
     talk = {turn.index: turn.duration for turn in transcript.turns}
     assert silence * 80 <= 80 - max(talk.values(), default=0) + 0.01
     assert all(hold.end - hold.start >= OPTIONS.hold_minimum for hold in found.holds)
+
+
+# ---------------------------------------------------------------- sounds
+
+MUSIC = SoundEvent("music", 20, 28, 0)
+
+
+def test_a_hold_is_called_by_what_fills_it() -> None:
+    assert measured(CALL, 40, sounds=(MUSIC,)).holds == (Hold(18, 30, "music"),)
+    short = SoundEvent("music", 20, 25, 0)
+    assert measured(CALL, 40, sounds=(short,)).holds == (Hold(18, 30, "pause"),)
+    ringing = SoundEvent("ringback", 19, 29, 0)
+    assert measured(CALL, 40, sounds=(ringing,)).holds == (Hold(18, 30, "ringback"),)
+
+
+def test_seconds_of_waiting_sounds_and_keys() -> None:
+    tones = (
+        MUSIC, SoundEvent("music", 24, 30, 1), SoundEvent("ringback", 0, 3, 0),
+        SoundEvent("dtmf", 5, 5.1, 1), SoundEvent("dtmf", 5.3, 5.4, 1),
+    )  # fmt: skip
+    found = measured(CALL, 40, sounds=tones)
+    names = ("music_seconds", "ringback_seconds", "busy_seconds", "keys_pressed")
+    assert [found.value(name) for name in names] == [10.0, 3.0, 0.0, 2.0]
+    # nobody listened: an imported transcript
+    assert [measured(CALL, 40).value(name) for name in names] == [None] * 4

@@ -19,14 +19,22 @@ from pipeline.backends.archive import FoundFile, build_call
 from pipeline.cards import parse_card
 from pipeline.config import Config, load_config, resources
 from pipeline.ingest import Metadata
-from pipeline.interaction import measure
+from pipeline.interaction import Recording, measure
 from pipeline.label import Registry, parse_registry
 from pipeline.run import plan as planning
-from pipeline.run.plan import STAGES, ModelPlan, Plan, fingerprints, first_stale
+from pipeline.run.plan import IMPORTED, STAGES, ModelPlan, Plan, fingerprints, first_stale
 from pipeline.run.work import _concluded, _Progress
 from pipeline.store import Store
 from pipeline.tag import Lexicon, parse_lexicon
-from pipeline.types import CallResult, QualityCard, StageResult, Transcript, Turn, Word
+from pipeline.types import (
+    CallResult,
+    QualityCard,
+    RoleCorrection,
+    StageResult,
+    Transcript,
+    Turn,
+    Word,
+)
 from tests.audio_factory import write_alaw
 from tests.conftest import ROOT, SAMPLES, Ran, sapa
 
@@ -99,6 +107,27 @@ def test_other_bytes_make_everything_stale() -> None:
     assert all(mine[stage] != theirs[stage] for stage in STAGES)
 
 
+def test_corrected_roles_leave_the_words_alone() -> None:
+    corrected = CallResult(CALL, "done", None, corrections=(RoleCorrection("S0", "caller"),))
+    before, after = fingerprints(CALL, a_plan()), fingerprints(CALL, a_plan(), corrected)
+    changed = [stage for stage in STAGES if before[stage] != after[stage]]
+    assert changed == list(STAGES[STAGES.index("roles") :])
+
+
+def test_an_imported_transcript_is_never_stale_up_to_its_words() -> None:
+    fixed = tuple(
+        StageResult(stage, f"{IMPORTED}abc", "done", None, 0.0)
+        for stage in ("audio", "turns", "words")
+    )
+    stored = CallResult(CALL, "done", None, stages=fixed)
+    for plan in (a_plan(), a_plan(asr="1", vad="1")):
+        assert first_stale(fixed, fingerprints(CALL, plan, stored)) == "roles"
+    other = tuple(replace(stage, fingerprint=f"{IMPORTED}def") for stage in fixed)
+    mine = fingerprints(CALL, a_plan(), stored)
+    theirs = fingerprints(CALL, a_plan(), replace(stored, stages=other))
+    assert mine["roles"] != theirs["roles"]
+
+
 def stages(wanted: dict[str, str], upto: str, last: str = "done") -> tuple[StageResult, ...]:
     names = STAGES[: STAGES.index(upto) + 1]
     return tuple(
@@ -149,7 +178,7 @@ def spoken(probability: float, heard_turns: int) -> CallResult:
     turns = tuple(Turn(i, 5.0 * i, 5.0 * i + 4, f"S{i % 2}", role="caller") for i in range(4))
     words = tuple(Word(5.0 * i, 5.0 * i + 1, "да", probability, i) for i in range(heard_turns))
     transcript = Transcript(turns, words)
-    metrics = measure(transcript, 20.0, separate=True, options=Config().interaction).metrics
+    metrics = measure(transcript, Recording(20.0, True), options=Config().interaction).metrics
     return CallResult(CALL, "done", None, transcript=transcript, metrics=metrics)
 
 
@@ -196,15 +225,52 @@ def test_the_database_agrees_with_the_truth(samples_run: tuple[Path, Ran], home:
     assert everything["role, time"] > 0.75
 
 
+def copied(database: Path, folder: Path) -> Path:
+    """The database with its ledger in another folder."""
+    for suffix in (".duckdb", ".duckdb.ledger.jsonl"):
+        source = database.with_name(database.stem + suffix)
+        if source.exists():
+            shutil.copyfile(source, folder / f"copy{suffix}")
+    return folder / "copy.duckdb"
+
+
+@pytest.mark.slow
+def test_swapped_roles_are_scored_again_without_the_audio_and_can_be_taken_back(
+    samples_run: tuple[Path, Ran], home: Path, tmp_path: Path
+) -> None:
+    database = copied(samples_run[0], tmp_path)
+    before = load_all(database)
+    path = next(path for path, result in before.items() if result.status == "done")
+    swapped = sapa("roles", path, "--swap", "--db", database, home=home)
+    assert swapped.returncode == 0, swapped.stderr
+    assert "corrected" in swapped.stdout
+    after = load_all(database)[path]
+    old = before[path].transcript
+    assert old is not None
+    assert after.transcript is not None
+    exchanged = {"operator": "caller", "caller": "operator"}
+    assert [turn.role for turn in after.transcript.turns] == [
+        exchanged.get(turn.role, turn.role) for turn in old.turns
+    ]
+    assert after.transcript.words == old.words
+    assert after.scorecards != before[path].scorecards
+    again = sapa("run", SAMPLES, "--db", database, home=home)
+    assert "nothing to do" in again.stdout, again.stdout + again.stderr
+
+    sapa("roles", path, "--forget", "--db", database, home=home)
+    forgotten = load_all(database)[path]
+    assert forgotten.transcript == old
+    assert forgotten.scorecards == before[path].scorecards
+    wrong = sapa("roles", path, "--set", "S7=caller", "--db", database, home=home)
+    assert wrong.returncode == 2
+    assert "no speaker S7" in wrong.stderr
+
+
 @pytest.mark.slow
 def test_a_second_run_does_nothing_and_a_card_edit_only_scores(
     samples_run: tuple[Path, Ran], home: Path, tmp_path: Path
 ) -> None:
-    database = tmp_path / "copy.duckdb"
-    for suffix in (".duckdb", ".duckdb.ledger.jsonl"):
-        source = samples_run[0].with_suffix("").with_name(samples_run[0].stem + suffix)
-        if source.exists():
-            shutil.copyfile(source, database.with_name("copy" + suffix))
+    database = copied(samples_run[0], tmp_path)
     again = sapa("run", SAMPLES, "--db", database, home=home)
     assert again.returncode == 0, again.stderr
     assert "nothing to do" in again.stdout

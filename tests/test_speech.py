@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.speech import SpeechOptions, find_speech, turns_by_channel
+from pipeline.speech import SpeechOptions, find_speech, outside, turns_by_channel
 from pipeline.types import Audio, SpeechSegment
 from tests.fakes import FixedVoiceActivity, LoudVoiceActivity, sound
 
@@ -135,3 +135,9 @@ def test_turns_are_numbered_in_order_and_cover_their_segments(
             for turn in found
         )
     assert all(turn.speaker == f"S{turn.channel}" for turn in found)
+
+
+def test_what_lies_in_music_or_tones_is_no_speech() -> None:
+    found = segments((0, 1, 4), (0, 6, 8), (0, 9, 12))
+    assert outside(found, [(0.5, 5.0), (7.0, 8.0)], options=OPTIONS) == (found[1], found[2])
+    assert outside(found, [], options=OPTIONS) == tuple(found)

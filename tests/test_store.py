@@ -65,6 +65,7 @@ TABLES = {
     "call", "turn", "word", "metric", "tag", "answer", "scorecard", "redirect", "promise",
     "contact", "contact_event", "run", "stage_result", "card", "criterion", "schema_version",
     "call_path", "label", "dropped_text", "audio_quality", "turn_language", "run_model",
+    "sound", "role_correction", "voice",
 }  # fmt: skip
 
 

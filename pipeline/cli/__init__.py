@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from pipeline.cli import inspect, models, running
+from pipeline.cli import inspect, models, roles, running
 from pipeline.cli.console import fail
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ app.command("doctor")(models.doctor)
 app.command("show")(inspect.show)
 app.command("query")(inspect.query)
 app.command("evaluate")(inspect.evaluate)
+app.command("roles")(roles.roles)
 app.command("train")(models.train)
 
 

@@ -6,7 +6,9 @@ import os
 import platform
 import subprocess
 import sys
-from dataclasses import replace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from pipeline.config import Config
     from pipeline.run import BatchOptions, Plan, Summary
     from pipeline.store import RunInfo, Store
+    from pipeline.store.values import RunStatus
     from pipeline.types import CallResult, QualityCard
 
 DEFAULT_DB = Path("data/processed/sapa.duckdb")
@@ -109,24 +112,44 @@ def _workers(jobs: int, config: Config) -> int:
 
 def _run(archive: str, db: Path, plan: Plan, options: BatchOptions) -> Summary:
     from pipeline.run import run_batch
+
+    with started(db, plan, "sapa run") as begun, _Watch() as watch:
+        into = (begun.store, begun.run_id)
+        summary = run_batch(archive, into, begun.plan, options, watch)
+        begun.status = "interrupted" if summary.interrupted else "done"
+        if summary.processed:
+            begun.store.snapshot()
+    return summary
+
+
+@dataclass(slots=True)
+class Begun:
+    """A run that has begun: where it writes, and how it is to be closed."""
+
+    store: Store
+    run_id: str
+    plan: Plan
+    status: RunStatus = "done"
+
+
+@contextmanager
+def started(db: Path, plan: Plan, command: str) -> Iterator[Begun]:
+    """A run in a database open for writing; closed as failed when an error passes through."""
     from pipeline.store import Store
 
     db.parent.mkdir(parents=True, exist_ok=True)
-    with Store.open(db) as store, _Watch() as watch:
+    with Store.open(db) as store:
         for message in store.warnings:
             warn(message)
         plan = replace(plan, card=_registered(store, plan))
-        info = _run_info(plan)
-        run_id = store.begin_run(info)
-        status = "failed"
+        begun = Begun(store, store.begin_run(_run_info(plan, command)), plan)
         try:
-            summary = run_batch(archive, (store, run_id), plan, options, watch)
-            status = "interrupted" if summary.interrupted else "done"
+            yield begun
+        except BaseException:
+            begun.status = "failed"
+            raise
         finally:
-            store.finish_run(run_id, finished_at=datetime.now(UTC), status=status)  # type: ignore[arg-type]
-        if summary.processed:
-            store.snapshot()
-    return summary
+            store.finish_run(begun.run_id, finished_at=datetime.now(UTC), status=begun.status)
 
 
 def _registered(store: Store, plan: Plan) -> QualityCard:
@@ -143,7 +166,7 @@ def _registered(store: Store, plan: Plan) -> QualityCard:
     return plan.card
 
 
-def _run_info(plan: Plan) -> RunInfo:
+def _run_info(plan: Plan, command: str) -> RunInfo:
     from pipeline import __version__
     from pipeline.config import to_toml
     from pipeline.store import RunInfo
@@ -156,7 +179,7 @@ def _run_info(plan: Plan) -> RunInfo:
         config_toml=to_toml(plan.config),
         model_digests=plan.digests,
         machine=f"{platform.machine()} {os.cpu_count()} cores, Python {platform.python_version()}",
-        command="sapa run",
+        command=command,
         time_zone=plan.config.ingest.zone,
     )
 

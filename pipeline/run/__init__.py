@@ -1,5 +1,6 @@
 """The order of the stages, resuming, workers and failures. The only module that knows the order."""
 
+from pipeline.run.again import correct_roles
 from pipeline.run.batch import BatchOptions, Summary, Watcher, run_batch
 from pipeline.run.plan import Plan, build_plan, fingerprints
 from pipeline.run.work import Item, process
@@ -11,6 +12,7 @@ __all__ = [
     "Summary",
     "Watcher",
     "build_plan",
+    "correct_roles",
     "fingerprints",
     "process",
     "run_batch",

@@ -188,7 +188,7 @@ def _is_current(stored: CallResult, call: Call, plan: Plan) -> bool:
     """Nothing to compute, and the archive says the same of the call as before."""
     if any(stage.stage == "worker" for stage in stored.stages):
         return False
-    if first_stale(stored.stages, fingerprints(call, plan)) is not None:
+    if first_stale(stored.stages, fingerprints(call, plan, stored)) is not None:
         return False
     old = stored.call
     return set(old.paths) == set(call.paths) and old == replace(

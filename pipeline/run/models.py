@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.config import Config
-from pipeline.diarize import Segmentation, VoiceEmbedder
+from pipeline.diarize import Diarizer, Segmentation, VoiceEmbedder, diarize
 from pipeline.run.plan import ModelPlan, Plan
 from pipeline.speech import VoiceActivity
 from pipeline.transcribe import Recogniser
@@ -36,6 +36,20 @@ class Models:
         from pipeline.backends.vad import SileroVoiceActivity
 
         return SileroVoiceActivity(self._config.speech)
+
+    @cached_property
+    def diarizer(self) -> Diarizer:
+        options = self._config.diarize
+        if options.method == "pyannote":
+            from pipeline.backends.stock_diarization import StockDiarizer
+
+            return StockDiarizer(
+                Path(self._plan.segmentation),
+                self.embedder,
+                source=options.pyannote_source or None,
+                device=self._plan.device,
+            )
+        return partial(diarize, models=(self.segmentation, self.embedder), options=options)
 
     @cached_property
     def segmentation(self) -> Segmentation:

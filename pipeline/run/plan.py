@@ -16,6 +16,7 @@ from pipeline import (
     label,
     roles,
     score,
+    sounds,
     speech,
     tag,
     transcribe,
@@ -24,10 +25,14 @@ from pipeline.backends import decode
 from pipeline.config import Config, resources
 from pipeline.errors import ConfigError, ModelMissing
 from pipeline.registry import Manifest, default_store, digest, load_manifest, require
-from pipeline.types import Call, QualityCard, StageResult
+from pipeline.types import Call, CallResult, QualityCard, StageResult
 
 #: stages in their order; each one's fingerprint covers those before it
 STAGES = ("audio", "turns", "words", "roles", "metrics", "tags", "labels", "card")
+
+
+#: how the fingerprints of stages begin whose result came from elsewhere
+IMPORTED = "imported:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,16 +176,19 @@ def _folder_digest(folder: Path) -> str:
     return whole.hexdigest()[:16]
 
 
-def fingerprints(call: Call, plan: Plan) -> dict[str, str]:
+def fingerprints(call: Call, plan: Plan, stored: CallResult | None = None) -> dict[str, str]:
     """For each stage a digest of all that decides its result for this call.
 
     fingerprint = sha256(stage, version, options, model and data digests, parent fingerprint).
+    `stored` tells what came from elsewhere: corrected roles, and an imported transcript, whose
+    stages up to the words are as they were stored.
     """
     config, digests = plan.config, dict(plan.digests)
     inputs: Mapping[str, tuple[object, ...]] = {
         "audio": (decode.VERSION, audio.VERSION, config.decode, config.audio),
         "turns": (
-            speech.VERSION, diarize.VERSION, config.speech, config.diarize,
+            speech.VERSION, sounds.VERSION, diarize.VERSION,
+            config.speech, config.sounds, config.diarize,
             digests["vad"], digests["segmentation"], digests["speaker"],
         ),
         "words": (
@@ -188,7 +196,7 @@ def fingerprints(call: Call, plan: Plan) -> dict[str, str]:
         ),
         "roles": (
             roles.VERSION, config.roles, call.operator_channel, digests["lexicon"],
-            digests["heads"], digests["encoder"],
+            () if stored is None else stored.corrections, digests["heads"], digests["encoder"],
         ),
         "metrics": (interaction.VERSION, config.interaction),
         "tags": (tag.VERSION, config.tag),
@@ -197,8 +205,13 @@ def fingerprints(call: Call, plan: Plan) -> dict[str, str]:
     }  # fmt: skip
     found: dict[str, str] = {}
     parent = f"{call.sha256} {ingest.VERSION}"
+    imported = {
+        stage.stage: stage.fingerprint
+        for stage in (stored.stages if stored else ())
+        if stage.fingerprint.startswith(IMPORTED)
+    }
     for stage in STAGES:
-        parent = _sha(f"{stage}\n{inputs[stage]!r}\n{parent}")
+        parent = imported.get(stage) or _sha(f"{stage}\n{inputs[stage]!r}\n{parent}")
         found[stage] = parent
     return found
 

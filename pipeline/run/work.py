@@ -11,16 +11,18 @@ from typing import cast
 
 from pipeline.audio import assess
 from pipeline.backends.decode import decode
-from pipeline.diarize import diarize
+from pipeline.diarize import voices
 from pipeline.errors import CallError, SapaError
-from pipeline.interaction import measure
+from pipeline.interaction import Recording, measure
 from pipeline.label import label
-from pipeline.roles import PARTIES, RoleEvidence, assign_roles
+from pipeline.roles import PARTIES, RoleEvidence, assign_roles, correct
 from pipeline.run.models import Embeddings, Models, models_of
-from pipeline.run.plan import STAGES, Plan, fingerprints, first_stale
+from pipeline.run.plan import IMPORTED, STAGES, Plan, fingerprints, first_stale
 from pipeline.score import answer, scorecards
-from pipeline.speech import find_speech, turns_by_channel
+from pipeline.sounds import find_sounds
+from pipeline.speech import find_speech, outside, turns_by_channel
 from pipeline.tag import Lexicon, fold_text, tag
+from pipeline.timeline import union
 from pipeline.transcribe import transcribe
 from pipeline.types import (
     ActScores,
@@ -61,7 +63,7 @@ class _Progress:
 
 def process(item: Item, plan: Plan) -> CallResult:
     """The full result of a call; stages whose fingerprint is stored are not repeated."""
-    wanted = fingerprints(item.call, plan)
+    wanted = fingerprints(item.call, plan, item.stored)
     models = models_of(plan)
     state = _resumed(item, wanted)
     kept = {stage.stage: stage for stage in state.result.stages}
@@ -116,8 +118,8 @@ def _resumed(item: Item, wanted: dict[str, str]) -> _Progress:
 
     Audio and turns leave nothing to go on from but the words.
     """
-    fresh = CallResult(item.call, "failed", None)
     stored = item.stored
+    fresh = CallResult(item.call, "failed", None, corrections=stored.corrections if stored else ())
     stale = first_stale(stored.stages, wanted) if stored is not None else "audio"
     if stored is None or stale in ("audio", "turns", "words") or stored.transcript is None:
         return _Progress(fresh)
@@ -160,12 +162,21 @@ def _turns(state: _Progress, inputs: _Inputs) -> None:
         loudest = max(range(audio.channels), key=lambda channel: quality.level[channel])
         audio = Audio(audio.samples[loudest : loudest + 1], audio.sample_rate)
     segments = find_speech(audio, models.voice_activity, options=config.speech)
+    sounds = find_sounds(audio, segments, options=config.sounds)
+    noise = union([(s.start, s.end) for s in sounds if s.kind != "silence"])
+    if audio.channels == 1:
+        segments = outside(segments, noise, options=config.speech)
     if audio.channels == 2:
         state.turns = turns_by_channel(segments, options=config.speech)
     else:
-        parts = (models.segmentation, models.embedder)
-        turns = diarize(audio, segments, parts, options=config.diarize)
+        turns = models.diarizer(audio, segments)
         state.turns = tuple(replace(turn, channel=loudest) for turn in turns)
+    kept = (
+        voices(audio, state.turns, models.embedder, options=config.diarize)
+        if config.diarize.keep_voices
+        else ()
+    )
+    state.result = replace(state.result, sounds=sounds, voices=kept)
     if not state.turns:
         raise CallError("not_evaluable", "no_speech", "no speech was found")
 
@@ -193,7 +204,8 @@ def _roles(state: _Progress, inputs: _Inputs) -> None:
         operator_channel=item.call.operator_channel if stereo else None,
         options=plan.config.roles,
     )
-    state.result = replace(state.result, transcript=assigned)
+    corrected = correct(assigned, state.result.corrections)
+    state.result = replace(state.result, transcript=corrected)
 
 
 def _phrases(text: str, lexicon: Lexicon) -> tuple[Role, ...]:
@@ -214,13 +226,14 @@ def _metrics(state: _Progress, inputs: _Inputs) -> None:
 
 
 def _measured(state: _Progress, plan: Plan) -> Interaction:
-    quality = state.result.quality
-    return measure(
-        _transcript(state),
-        state.result.call.duration or 0.0,
-        separate=quality is not None and quality.layout == "stereo",
-        options=plan.config.interaction,
+    result = state.result
+    imported = any(stage.fingerprint.startswith(IMPORTED) for stage in result.stages)
+    recording = Recording(
+        duration=result.call.duration or 0.0,
+        separate=result.quality is not None and result.quality.layout == "stereo",
+        sounds=None if imported else result.sounds,
     )
+    return measure(_transcript(state), recording, options=plan.config.interaction)
 
 
 def _tags(state: _Progress, inputs: _Inputs) -> None:

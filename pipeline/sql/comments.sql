@@ -382,3 +382,28 @@ COMMENT ON COLUMN v_outcome.consultation_quality_n IS 'Calls with a score';
 COMMENT ON COLUMN v_outcome.consultation_quality IS 'Mean score';
 COMMENT ON COLUMN v_outcome.consultation_quality_low IS 'Lower bound of the mean (95 % interval, NULL below 10 calls)';
 COMMENT ON COLUMN v_outcome.consultation_quality_high IS 'Upper bound of the mean (95 % interval, NULL below 10 calls)';
+
+COMMENT ON TABLE sound IS 'One row per stretch of something other than speech that the caller hears';
+COMMENT ON COLUMN sound.call_id IS 'Identifier of the call';
+COMMENT ON COLUMN sound.place IS 'Order within the call, from 0';
+COMMENT ON COLUMN sound.kind IS 'silence | music | ringback | busy | dtmf';
+COMMENT ON COLUMN sound.start_s IS 'Start, seconds from the start of the recording';
+COMMENT ON COLUMN sound.end_s IS 'End, seconds from the start of the recording';
+COMMENT ON COLUMN sound.channel IS 'Audio channel, from 0; NULL: silence of all channels';
+COMMENT ON COLUMN sound.detail IS 'More about the sound, such as the frequency of a tone; never dialled digits';
+COMMENT ON COLUMN sound.commit_number IS 'Number of the commit that wrote the row';
+
+COMMENT ON TABLE role_correction IS 'One row per speaker whose role a person, or the source of a transcript, has named';
+COMMENT ON COLUMN role_correction.call_id IS 'Identifier of the call';
+COMMENT ON COLUMN role_correction.place IS 'Order within the call, from 0';
+COMMENT ON COLUMN role_correction.speaker IS 'Speaker within the call';
+COMMENT ON COLUMN role_correction.role IS 'operator | caller | ivr';
+COMMENT ON COLUMN role_correction.commit_number IS 'Number of the commit that wrote the row';
+
+COMMENT ON TABLE voice IS 'One row per speaker and call, only where diarize.keep_voices allows it: biometric data';
+COMMENT ON COLUMN voice.call_id IS 'Identifier of the call';
+COMMENT ON COLUMN voice.place IS 'Order within the call, from 0';
+COMMENT ON COLUMN voice.speaker IS 'Speaker within the call';
+COMMENT ON COLUMN voice.seconds IS 'Speech from which the voice was taken, seconds';
+COMMENT ON COLUMN voice.embedding IS 'Voice embedding of unit norm';
+COMMENT ON COLUMN voice.commit_number IS 'Number of the commit that wrote the row';

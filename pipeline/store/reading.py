@@ -71,6 +71,9 @@ def load(fetch: Fetch, call_id: str) -> CallResult | None:
         status=cast("CallStatus", status),
         status_reason=cast("str | None", reason),
         quality=quality[0] if quality else None,
+        sounds=every(mapped.SOUNDS),
+        voices=every(mapped.VOICES),
+        corrections=every(mapped.CORRECTIONS),
         transcript=transcript,
         metrics=every(mapped.METRICS),
         tags=every(mapped.TAGS),
@@ -87,7 +90,7 @@ def load(fetch: Fetch, call_id: str) -> CallResult | None:
 
 
 def outlines(fetch: Fetch) -> dict[str, CallResult]:
-    """Every call without its contents: identity, status and stages, in three queries."""
+    """Every call without its contents: identity, status, corrections and stages."""
     stages: dict[str, list[tuple[object, ...]]] = {}
     order = mapped.STAGES.order or "stage"
     for call_id, *cells in fetch(
@@ -96,6 +99,13 @@ def outlines(fetch: Fetch) -> dict[str, CallResult]:
         [],
     ):
         stages.setdefault(str(call_id), []).append(tuple(cells))
+    corrections: dict[str, list[tuple[object, ...]]] = {}
+    for call_id, *cells in fetch(
+        f"SELECT r.call_id, {', '.join('r.' + name for name in mapped.CORRECTIONS.columns)} "
+        "FROM role_correction r JOIN call c USING (call_id, commit_number) ORDER BY r.place",
+        [],
+    ):
+        corrections.setdefault(str(call_id), []).append(tuple(cells))
     paths: dict[str, list[str]] = {}
     for call_id, path in fetch(
         "SELECT p.call_id, p.path FROM call_path p JOIN call c USING (call_id, commit_number) "
@@ -119,6 +129,9 @@ def outlines(fetch: Fetch) -> dict[str, CallResult]:
             ),
             status=cast("CallStatus", status),
             status_reason=cast("str | None", reason),
+            corrections=tuple(
+                mapped.CORRECTIONS.value(row) for row in corrections.get(str(call_id), ())
+            ),
             stages=tuple(mapped.STAGES.value(stage) for stage in stages.get(str(call_id), ())),
         )
         for *cells, call_id, status, reason, utc, local in found

@@ -18,12 +18,15 @@ from pipeline.types import (
     Metric,
     Promise,
     Redirect,
+    RoleCorrection,
     Scorecard,
+    SoundEvent,
     StageResult,
     Tag,
     Transcript,
     Turn,
     TurnLanguage,
+    Voice,
     Word,
 )
 
@@ -98,6 +101,9 @@ QUALITIES = Mapped(
     },
     order=None,
 )
+SOUNDS = Mapped(SoundEvent, "sound", _TIMES)
+VOICES = Mapped(Voice, "voice", {})
+CORRECTIONS = Mapped(RoleCorrection, "role_correction", {})
 TURNS = Mapped(Turn, "turn", {**_TIMES, "index": "turn_index"}, order="turn_index")
 WORDS = Mapped(Word, "word", _WHERE)
 LANGUAGES = Mapped(TurnLanguage, "turn_language", _WHERE)
@@ -117,8 +123,9 @@ STAGES = Mapped(StageResult, "stage_result", {})
 
 #: Every table whose rows belong to one call, and are replaced with it.
 CALL_TABLES = (
-    "call_path", "audio_quality", "turn", "turn_language", "word", "dropped_text", "metric",
-    "tag", "label", "redirect", "promise", "answer", "scorecard", "stage_result", "call",
+    "call_path", "audio_quality", "sound", "voice", "role_correction", "turn", "turn_language",
+    "word", "dropped_text", "metric", "tag", "label", "redirect", "promise", "answer",
+    "scorecard", "stage_result", "call",
 )  # fmt: skip
 
 
@@ -143,6 +150,9 @@ def rows_of(result: CallResult, commit: Commit) -> Rows:
             for place, path in enumerate(result.call.paths)
         ],
         "audio_quality": QUALITIES.rows(call_id, [result.quality] if result.quality else []),
+        "sound": SOUNDS.rows(call_id, result.sounds),
+        "voice": VOICES.rows(call_id, result.voices),
+        "role_correction": CORRECTIONS.rows(call_id, result.corrections),
         "metric": METRICS.rows(call_id, result.metrics),
         "tag": TAGS.rows(call_id, result.tags),
         "label": LABELS.rows(call_id, result.labels),
