@@ -70,7 +70,9 @@ def parsed() -> Arguments:
     parser.add_argument("folder", nargs="?", type=Path, default=default, metavar="CALLS_DIR")
     parser.add_argument("--only-ours", action="store_true", help="leave the stock pipeline out")
     parser.add_argument("--limit", type=int, help="at most so many calls")
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="of torch")
+    parser.add_argument(
+        "--threads", type=int, default=1, help="of torch; a batch runs one worker per core"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the numbers there")
     parser.add_argument("--method", choices=METHODS, help=argparse.SUPPRESS)
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
