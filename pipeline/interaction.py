@@ -156,13 +156,17 @@ def _interruptions(turns: Sequence[Turn], options: InteractionOptions) -> tuple[
 
 def _heard(sounds: tuple[SoundEvent, ...] | None) -> tuple[Metric, ...]:
     """Seconds of music, ringback and busy tone that the caller hears, and keys pressed."""
-    waits = (("music_seconds", "music"), ("ringback_seconds", "ringback"), ("busy_seconds", "busy"))
+    kinds = ("music", "ringback", "busy")
     if sounds is None:
-        return tuple(_metric(name, None) for name, _ in waits) + (_metric("keys_pressed", None),)
-    found = tuple(
-        _metric(name, total(union([(s.start, s.end) for s in sounds if s.kind == kind])))
-        for name, kind in waits
-    )
+        return tuple(
+            _metric(name, None) for name in (*(f"{k}_seconds" for k in kinds), "keys_pressed")
+        )
+    found = [
+        _metric(
+            f"{kind}_seconds", total(union([(s.start, s.end) for s in sounds if s.kind == kind]))
+        )
+        for kind in kinds
+    ]
     keys = union([(sound.start, sound.end) for sound in sounds if sound.kind == "dtmf"])
     return (*found, _metric("keys_pressed", float(len(keys))))
 

@@ -21,7 +21,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("timeline", "text"),
     (
         "ingest", "audio", "speech", "sounds", "diarize", "roles", "transcribe", "interaction",
-        "tag", "label", "cards", "score", "evaluate",
+        "transcripts", "tag", "label", "cards", "score", "evaluate",
     ),
     ("backends",),
     ("registry", "store", "config"),

@@ -74,7 +74,7 @@ def run(
     from pipeline.run import BatchOptions, build_plan
 
     config = load_config(profile)
-    workers = _workers(jobs or config.run.jobs, config)
+    workers = workers_for(jobs or config.run.jobs, config)
     plan = build_plan(config, card=card, threads=max(1, (os.cpu_count() or 1) // workers))
     patterns = (resources() / "configs" / "filenames.toml").read_text(encoding="utf-8")
     zone = find_zone(config.ingest.zone)
@@ -84,7 +84,7 @@ def run(
         dry_run=dry_run,
         side_table={} if side_table is None else read_sidecar(side_table, zone),
         patterns=parse_patterns(patterns),
-        key=load_or_create_key(key_file or _default_key()),
+        key=load_or_create_key(key_file or default_key()),
     )
     summary = _run(archive, db, plan, options)
     _print_summary(summary, db, options)
@@ -94,13 +94,14 @@ def run(
         raise typer.Exit(1)
 
 
-def _default_key() -> Path:
+def default_key() -> Path:
     """Outside every database and archive: in the user's configuration folder."""
     base = os.environ.get("XDG_CONFIG_HOME")
     return (Path(base) if base else Path.home() / ".config") / "sapa" / "caller.key"
 
 
-def _workers(jobs: int, config: Config) -> int:
+def workers_for(jobs: int, config: Config) -> int:
+    """As many as were asked for; 0: half the cores, if memory allows."""
     if jobs:
         return jobs
     from pipeline.doctor import memory_bytes
@@ -113,7 +114,7 @@ def _workers(jobs: int, config: Config) -> int:
 def _run(archive: str, db: Path, plan: Plan, options: BatchOptions) -> Summary:
     from pipeline.run import run_batch
 
-    with started(db, plan, "sapa run") as begun, _Watch() as watch:
+    with started(db, plan, "sapa run") as begun, Watch() as watch:
         into = (begun.store, begun.run_id)
         summary = run_batch(archive, into, begun.plan, options, watch)
         begun.status = "interrupted" if summary.interrupted else "done"
@@ -199,7 +200,7 @@ def _git_commit() -> str | None:
     return found.stdout.strip() or None
 
 
-class _Watch:
+class Watch:
     """A progress bar: files found, then calls done, times real time, and the time left."""
 
     def __init__(self) -> None:
@@ -208,7 +209,7 @@ class _Watch:
         self._files = self._progress.add_task("looking at files", total=None, speed="")
         self._calls = self._progress.add_task("calls", total=None, speed="", visible=False)
 
-    def __enter__(self) -> _Watch:
+    def __enter__(self) -> Watch:
         self._progress.start()
         return self
 

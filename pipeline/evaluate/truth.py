@@ -8,12 +8,11 @@ the file, the field, what was seen and what is allowed.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeVar, cast
+from typing import cast
 
-from pipeline.errors import TruthError
+from pipeline.text.tree import Node, parse_tree
 from pipeline.types import (
     CALL_TYPES,
     DIMENSIONS,
@@ -90,75 +89,6 @@ class Truth:
     labels: TruthLabels | None
 
 
-T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class _Node:
-    """A value of the JSON tree, the file's name and the path to the value."""
-
-    value: object
-    name: str
-    path: str = ""
-
-    def error(self, wanted: str) -> TruthError:
-        seen = "nothing" if self.value is None else f"{self.value!r:.60}"
-        return TruthError(f"{self.name}: {self.path or 'the whole'}: need {wanted}, got {seen}")
-
-    def get(self, key: str) -> _Node:
-        if not isinstance(self.value, dict):
-            raise self.error("an object")
-        return _Node(self.value.get(key), self.name, f"{self.path}.{key}" if self.path else key)
-
-    def has(self, key: str) -> bool:
-        return self.get(key).value is not None
-
-    def items(self) -> list[_Node]:
-        if not isinstance(self.value, list):
-            raise self.error("a list")
-        return [
-            _Node(item, self.name, f"{self.path}[{place}]") for place, item in enumerate(self.value)
-        ]
-
-    def keys(self) -> list[str]:
-        if not isinstance(self.value, dict):
-            raise self.error("an object")
-        return [str(key) for key in self.value]
-
-    def text(self) -> str:
-        return self._as(str, "a text")
-
-    def flag(self) -> bool:
-        return self._as(bool, "true or false")
-
-    def number(self, low: float, high: float) -> float:
-        value = self.value
-        if (
-            isinstance(value, bool)
-            or not isinstance(value, int | float)
-            or not low <= value <= high
-        ):
-            raise self.error(f"a number from {low:g} to {high:g}")
-        return float(value)
-
-    def one_of(self, allowed: tuple[str, ...]) -> str:
-        if not isinstance(self.value, str) or self.value not in allowed:
-            raise self.error(f"one of {', '.join(allowed)}")
-        return self.value
-
-    def place(self, count: int) -> int:
-        """The index of one of `count` turns."""
-        value = self.value
-        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < count:
-            raise self.error(f"the index of one of the {count} turns")
-        return value
-
-    def _as(self, kind: type[T], wanted: str) -> T:
-        if not isinstance(self.value, kind):
-            raise self.error(wanted)
-        return self.value
-
-
 def parse_truth(json_text: str, name: str) -> Truth:
     """The reference in `json_text`; `name` is what errors call it.
 
@@ -167,10 +97,7 @@ def parse_truth(json_text: str, name: str) -> Truth:
 
     Raises TruthError.
     """
-    try:
-        root = _Node(json.loads(json_text), name)
-    except ValueError as error:
-        raise TruthError(f"{name}: not JSON ({error}); a truth file is one JSON object") from None
+    root = parse_tree(json_text, name, "a truth file")
     turns = tuple(_turn(node) for node in root.get("turns").items())
     return Truth(
         file=root.get("file").text(),
@@ -182,13 +109,13 @@ def parse_truth(json_text: str, name: str) -> Truth:
     )
 
 
-def _language(node: _Node) -> Language | None:
+def _language(node: Node) -> Language | None:
     if not node.has("language"):
         return None
     return cast(Language, node.get("language").one_of(LANGUAGES))
 
 
-def _turn(node: _Node) -> TruthTurn:
+def _turn(node: Node) -> TruthTurn:
     start = node.get("start").number(0, 1e6)
     return TruthTurn(
         start=start,
@@ -200,7 +127,7 @@ def _turn(node: _Node) -> TruthTurn:
     )
 
 
-def _labels(node: _Node, turns: int) -> TruthLabels:
+def _labels(node: Node, turns: int) -> TruthLabels:
     criteria, scores = node.get("criteria"), node.get("scores")
     return TruthLabels(
         classes={
@@ -227,7 +154,7 @@ def _labels(node: _Node, turns: int) -> TruthLabels:
     )
 
 
-def _redirect(node: _Node, turns: int) -> TruthRedirect:
+def _redirect(node: Node, turns: int) -> TruthRedirect:
     return TruthRedirect(
         turn=node.get("turn").place(turns),
         kind=node.get("kind").one_of(("cold", "warm", "verbal_number")),
@@ -236,7 +163,7 @@ def _redirect(node: _Node, turns: int) -> TruthRedirect:
     )
 
 
-def _promise(node: _Node, turns: int) -> TruthPromise:
+def _promise(node: Node, turns: int) -> TruthPromise:
     return TruthPromise(
         turn=node.get("turn").place(turns),
         what=node.get("what").one_of(("callback", "reply", "other")),

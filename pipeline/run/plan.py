@@ -62,9 +62,10 @@ class Plan:
     digests: tuple[tuple[str, str], ...]
 
 
-def build_plan(config: Config, *, card: Path | None, threads: int) -> Plan:
+def build_plan(config: Config, *, card: Path | None, threads: int, listening: bool = True) -> Plan:
     """Read cards, lexicon and agencies, find the models, and note the digest of each.
 
+    Without `listening` the models for audio are not needed: the words are there already.
     Raises ConfigError for a data file that cannot be used, ModelMissing for a model not fetched.
     """
     configs = resources() / "configs"
@@ -74,7 +75,7 @@ def build_plan(config: Config, *, card: Path | None, threads: int) -> Plan:
         "agencies": _text(configs / "agencies.toml"),
         "card": _text(card_path),
     }
-    models, model_digests = _models(config, threads)
+    models, model_digests = _models(config, threads, listening=listening)
     digests = {name: _sha(text) for name, text in texts.items()} | model_digests
     lexicon = tag.parse_lexicon(texts["lexicon"])
     return Plan(
@@ -103,29 +104,36 @@ def model_store(config: Config) -> Path:
     return Path(config.models.store) if config.models.store else default_store()
 
 
-def _models(config: Config, threads: int) -> tuple[ModelPlan, dict[str, str]]:
+#: what hears a call; not needed where the words are there already
+LISTENING = ("asr", "segmentation", "speaker", "vad")
+
+
+def _models(config: Config, threads: int, *, listening: bool) -> tuple[ModelPlan, dict[str, str]]:
     manifest = load_manifest(resources() / "models" / "manifest.toml")
     store = model_store(config)
-    engine, asr = _engine(config, store, manifest)
-    names = {
-        "asr": asr,
-        "segmentation": config.models.segmentation,
-        "speaker": config.models.speaker,
-        "encoder": config.models.encoder,
-    }
+    names = {"encoder": config.models.encoder}
+    engine = "none"
+    if listening:
+        engine, asr = _engine(config, store, manifest)
+        names |= {
+            "asr": asr,
+            "segmentation": config.models.segmentation,
+            "speaker": config.models.speaker,
+        }
     folders = {task: require(store, manifest, name) for task, name in names.items()}
     heads = resources() / "models" / "heads"
     if not (heads / "acts.npz").is_file():
         raise ModelMissing(f"no trained heads in {heads}; run `sapa train`")
     digests = {task: digest(store, manifest, name) for task, name in names.items()}
     digests["heads"] = _folder_digest(heads)
-    digests["vad"] = digest(store, manifest, "silero-vad")
+    if listening:
+        digests["vad"] = digest(store, manifest, "silero-vad")
     return (
         ModelPlan(
             engine=engine,
-            asr=str(_weights(folders["asr"], engine)),
-            segmentation=str(_one_file(folders["segmentation"])),
-            speaker=str(_one_file(folders["speaker"])),
+            asr=str(_weights(folders["asr"], engine)) if listening else "",
+            segmentation=str(_one_file(folders["segmentation"])) if listening else "",
+            speaker=str(_one_file(folders["speaker"])) if listening else "",
             encoder=str(folders["encoder"]),
             heads=str(heads),
             device=config.models.device,
@@ -183,7 +191,8 @@ def fingerprints(call: Call, plan: Plan, stored: CallResult | None = None) -> di
     `stored` tells what came from elsewhere: corrected roles, and an imported transcript, whose
     stages up to the words are as they were stored.
     """
-    config, digests = plan.config, dict(plan.digests)
+    config = plan.config
+    digests = dict.fromkeys(LISTENING, "") | dict(plan.digests)
     inputs: Mapping[str, tuple[object, ...]] = {
         "audio": (decode.VERSION, audio.VERSION, config.decode, config.audio),
         "turns": (

@@ -337,6 +337,10 @@ def _concluded(state: _Progress, plan: Plan) -> CallResult:
 
 
 def _understood(result: CallResult) -> float:
-    """Share of the parties' speech that was probably recognised right: text share x confidence."""
+    """Share of the parties' speech that was probably recognised right: text share x confidence.
+
+    Imported words carry no confidence: they are taken at their word.
+    """
     metrics = {metric.name: metric.value for metric in result.metrics}
-    return (metrics.get("asr_confidence") or 0.0) * (metrics.get("text_share") or 0.0)
+    confidence = metrics.get("asr_confidence")
+    return (1.0 if confidence is None else confidence) * (metrics.get("text_share") or 0.0)
