@@ -61,7 +61,7 @@ def _channel(
     """Tones, keys and music of one channel, and its level every TONE_STEP in dBFS."""
     heard = hear_tones(row, rate, options)
     pressed = keys(heard, options)
-    played = find_music(hear_music(row, rate, options), spoken, pressed, options)
+    played = find_music(hear_music(row, rate, options), heard, spoken, pressed, options)
     tones = [item for item in cadences(heard, options) if not _is_note(item, played)]
     pieces = subtract(played, [(tone.start, tone.end) for tone in tones])
     found: list[tuple[SoundKind, float, float, str | None]] = [

@@ -25,6 +25,7 @@ from pipeline.sounds.spectra import (
     runs,
     total,
 )
+from pipeline.sounds.tones import TONE_STEP, HeardTones
 from pipeline.timeline import Interval, Intervals, union
 from pipeline.types import Samples
 
@@ -43,6 +44,14 @@ SAME_HERTZ, SAME_SHARE = 2.5, 0.006
 SAME_POWER = 2.0
 #: share of the bars above which what is beside music belongs to it
 LIKELY = 0.75
+#: Hz; the rates of syllables
+SYLLABLES = (2.5, 8.0)
+#: RMS of the envelope at these rates over its mean (generated voices: 0.3 to 0.6, music: below)
+SWING = 0.3
+#: s over which both are averaged
+SWING_WINDOW = 2.4
+#: what is added to the bar where speech moves so
+MONOTONY = 0.15
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -139,17 +148,23 @@ def _is_kept(
 
 
 def find_music(
-    heard: HeardMusic, spoken: Intervals, keys: Sequence[Interval], options: SoundOptions
+    heard: HeardMusic,
+    tones: HeardTones,
+    spoken: Intervals,
+    keys: Sequence[Interval],
+    options: SoundOptions,
 ) -> Intervals:
     """Stretches of music of one channel.
 
-    spoken: its speech, where more proof is asked for; keys: pressed keys, which are no notes.
+    spoken: its speech, where more proof is asked for, most of all where its level moves like
+    syllables (a monotonous voice); keys: pressed keys, which are no notes.
     """
     width = max(1, round(options.music_window / MUSIC_STEP))
     steady = np.where(_covered(keys, len(heard.share), MUSIC_FRAME / 2), 0, heard.steadiness)
     steadiness, share = _mean(steady, width), _mean(heard.share, width)
     talk = _mean(_covered(spoken, len(share), 0).astype(np.float32), width) >= 0.5
     bar = np.where(talk, options.music_steadiness_in_speech, options.music_steadiness)
+    bar += np.where(talk & _is_syllabic(tones.level, len(share)), MONOTONY, 0)
     sure = (steadiness >= bar) & (share >= options.music_share)
     likely = (steadiness >= LIKELY * bar) & (share >= LIKELY * options.music_share)
     edge = _mean(steady, 5) >= LIKELY * options.music_steadiness
@@ -161,6 +176,21 @@ def find_music(
             begin, finish = within[0] - 0.5, within[-1] + 0.5
             found.append((max(0.0, float(begin)) * MUSIC_STEP, float(finish) * MUSIC_STEP))
     return union([piece for piece in found if piece[1] - piece[0] >= options.music_minimum])
+
+
+def _is_syllabic(level: Floats, frames: int) -> Mask:
+    """Whether the envelope moves as fast and as much as that of speech (Houtgast, Steeneken)."""
+    from scipy.signal import butter, sosfiltfilt
+
+    if len(level) * TONE_STEP < SWING_WINDOW:
+        return np.zeros(frames, np.bool_)
+    envelope: Floats = np.power(np.float32(10), level / 20)
+    band = butter(2, SYLLABLES, "bandpass", fs=1 / TONE_STEP, output="sos")
+    swing: Floats = sosfiltfilt(band, envelope).astype(np.float32)
+    width = round(SWING_WINDOW / TONE_STEP)
+    power, mean = _mean(np.square(swing), width), _mean(envelope, width)
+    syllabic: Mask = np.sqrt(np.maximum(power, 0)) >= SWING * mean
+    return np.resize(syllabic[:: round(MUSIC_STEP / TONE_STEP)], frames)
 
 
 def _mean(values: Floats, width: int) -> Floats:
