@@ -60,12 +60,38 @@ PUBLIC = {
         consultation_quality_high""",
     "v_outcome": """outcome n share share_low share_high consultation_quality_n
         consultation_quality consultation_quality_low consultation_quality_high""",
+    "v_contact": """contact_id queue did caller_key started_at disposition out_of_hours
+        busy_congestion hung_up_before_queue in_queue answered abandoned wait_s talk_s agent_id
+        call_id""",
+    "v_access_queue": """queue attempts out_of_hours busy_congestion hung_up_before_queue
+        anonymous_attempts entered_queue entered_queue_original joinempty_original transferred_in
+        answered answered_original abandoned abandoned_original short_abandons timeouts exitempty
+        joinempty wait_answered_median_s wait_answered_p90_s wait_answered_max_s
+        answered_within_20 abandoned_within_20 service_level_1 service_level_2 service_level_3
+        service_level_4 service_level_5 service_level_5_original blind_transfers
+        attended_transfers completed_by_agent completed_by_caller talk_s ringnoanswer""",
+    "v_access_more": """queue threshold_s short_abandon_s coverage_target talk_completed_s
+        talk_transferred_s ringnoanswer_ring_ms episodes got_through never_got_through share_never
+        never_censored missed_with_number callbacks callbacks_answered""",
+    "v_access_day": "queue date attempts answered abandoned out_of_hours",
+    "v_access_half_hour": "queue half_hour_of_week attempts answered out_of_hours",
+    "v_access_did": "did queue attempts answered dead",
+    "v_episode": "queue caller_key started_at got_through tries",
+    "v_access_tries": "queue got_through tries episodes",
+    "v_access_extension": """queue open close break_dropped added_half_hours covered
+        out_of_hours_weekday share""",
+    "v_missed": "queue missed_kind missed_at called_back_at answered caller_key",
+    "v_callback": "queue missed_kind missed_at called_back_at answered",
+    "v_log_quality": "file total_lines accepted_lines rejected_lines duplicate_lines",
+    "v_log_rejection": "file kind lines sample_lines sample_shapes",
 }
 TABLES = {
     "call", "turn", "word", "metric", "tag", "answer", "scorecard", "redirect", "promise",
     "contact", "contact_event", "run", "stage_result", "card", "criterion", "schema_version",
     "call_path", "label", "dropped_text", "audio_quality", "turn_language", "run_model",
     "sound", "role_correction", "voice",
+    "contact_leg", "log_file", "log_rejection", "queue", "queue_did", "queue_hours",
+    "queue_closed", "access_option",
 }  # fmt: skip
 
 
@@ -223,7 +249,8 @@ def test_a_smaller_result_leaves_no_rows_of_the_larger_one(store: Store) -> None
     store.commit(factories.not_evaluable(1), "run-1")
     assert store.load(factories.call_id(1)) == factories.not_evaluable(1)
     kept = {name for name, count in rows_by_table(store).items() if count}
-    assert kept == {"call", "call_path", "run", "run_model", "card", "criterion", "schema_version"}
+    assert kept == {"call", "call_path", "run", "run_model", "card", "criterion", "schema_version",
+                    "access_option"}  # fmt: skip
 
 
 def test_a_stage_keeps_the_run_that_computed_it(store: Store) -> None:

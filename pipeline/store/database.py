@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 #: Files stay readable for every DuckDB from this version on.
 STORAGE_VERSION = "v1.5.0"
 SQL = Path(__file__).parent.parent / "sql"
-_VIEW_SCRIPTS = ("views.sql", "comments.sql")
+_VIEW_SCRIPTS = ("views.sql", "comments.sql", "access.sql", "access_comments.sql")
 _SCHEMA_VERSION = """CREATE TABLE IF NOT EXISTS schema_version (
     version INTEGER NOT NULL, script VARCHAR NOT NULL, sha256 VARCHAR NOT NULL)"""
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from pipeline.errors import StoreError
-from pipeline.store import ledger, reading
+from pipeline.store import ledger, logs, reading
 from pipeline.store.database import connect, explained, migrate, publish, snapshot_path
+from pipeline.store.logs import LoadedLog, LogSources, Progress
 from pipeline.store.rows import CALL_TABLES, Commit, Row, Rows, naive, rows_of
 from pipeline.store.values import Counts, RunInfo, RunStatus, Table
 from pipeline.types import CallResult, QualityCard
@@ -217,6 +218,27 @@ class Store:
         Raises StoreError with DuckDB's message for a statement that cannot be answered.
         """
         return reading.query(self._connection, sql, parameters)
+
+    def load_logs(
+        self, sources: LogSources, run_id: str, watch: Progress = lambda _file, _lines: None
+    ) -> tuple[LoadedLog, ...]:
+        """Load telephone logs and join them to recordings, in one transaction; may be repeated.
+
+        Without files only the queues and options are stored and the joins made anew. Raises
+        ConfigError for a file that cannot be read or understood; then nothing is changed.
+        """
+        if self.read_only:
+            raise StoreError(f"{self.path}: opened for reading; open it for writing to load logs")
+        self._zone_of(run_id)
+        with explained("load the logs", self.path):
+            self._connection.execute("BEGIN TRANSACTION")
+            try:
+                loaded = logs.load(self._connection, sources, run_id, watch)
+                self._connection.execute("COMMIT")
+            except BaseException:
+                self._roll_back()
+                raise
+        return loaded
 
     def snapshot(self, path: Path | str | None = None) -> Path:
         """Publish a copy that others can read while this process holds the database.
