@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 from pipeline.label.calls import LabelOptions, label
+from pipeline.label.redirects import Days
 from pipeline.label.registry import Agency, Registry, Topic, parse_registry
 
-VERSION = "2"
+VERSION = "3"
 
-__all__ = ["VERSION", "Agency", "LabelOptions", "Registry", "Topic", "label", "parse_registry"]
+__all__ = [
+    "VERSION",
+    "Agency",
+    "Days",
+    "LabelOptions",
+    "Registry",
+    "Topic",
+    "label",
+    "parse_registry",
+]

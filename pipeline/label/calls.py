@@ -8,7 +8,7 @@ from statistics import fmean
 import numpy as np
 
 from pipeline.label.evidence import Evidence, either, gather, turns_of
-from pipeline.label.redirects import promises, redirects
+from pipeline.label.redirects import Days, promises, redirects
 from pipeline.label.registry import Registry
 from pipeline.types import (
     ActScores,
@@ -56,17 +56,19 @@ class LabelOptions:
     head_weight: float = 0.4
 
 
-def label(
+def label(  # noqa: PLR0913
     transcript: Transcript,
     tags: tuple[Tag, ...],
     scores: ActScores | None,
     registry: Registry,
     options: LabelOptions = LabelOptions(),
+    *,
+    days: Days | None = None,
 ) -> CallFacts:
     """Labels, redirects and promises of one call.
 
-    `scores` serves the topic alone and may be None. A label that the signs do not decide has the
-    value None.
+    `scores` serves the topic alone and may be None, `days` the due dates of promises.
+    A label that the signs do not decide has the value None.
     """
     evidence = gather(transcript, tags, options.model_trust)
     state, state_label = _state(evidence, options)
@@ -74,7 +76,7 @@ def label(
         return CallFacts(_empty_labels(state, state_label))
     topic = _topic(evidence, scores, registry, options)
     sent = redirects(evidence, registry, topic.value, options.least)
-    owed = promises(evidence, options.least)
+    owed = promises(evidence, options.least, days)
     kind = _call_type(evidence)
     repeated = _repeat(evidence, kind, options)
     labels: tuple[Label, ...] = (

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import date
 from typing import Literal
 
+from pipeline.label.due import Working, due_date
 from pipeline.label.evidence import Evidence
 from pipeline.label.registry import Agency, Registry
 from pipeline.text import NumberSpan, numbers_in
@@ -23,6 +25,14 @@ _OWED: dict[str, Literal["callback", "reply"]] = {
 }
 _SURE = 0.75  # a head alone sends the caller away only when it is this sure
 Kind = Literal["warm", "cold", "verbal_number"]
+
+
+@dataclass(frozen=True, slots=True)
+class Days:
+    """The day of the call, and which days are worked."""
+
+    said_on: date
+    working: Working
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +67,8 @@ def _leads_up(evidence: Evidence, item: Redirect, found: list[Redirect]) -> bool
     return following is not None and any(other.turn == following.index for other in found)
 
 
-def promises(evidence: Evidence, least: float) -> tuple[Promise, ...]:
-    """Promised calls and replies with the words that say when; dates are left to the calendar.
+def promises(evidence: Evidence, least: float, days: Days | None) -> tuple[Promise, ...]:
+    """Promised calls and replies with the words that say when, and the day where `days` is known.
 
     A turn that promises both owes a call. Said again without a term, a promise is the same one.
     """
@@ -70,7 +80,8 @@ def promises(evidence: Evidence, least: float) -> tuple[Promise, ...]:
             what = _OWED[tag.name]
             if due is None and any(item.what == what for item in found):
                 continue
-            found.append(Promise(turn.index, what, due, None, tag.quote))
+            day = due_date(due, days.said_on, days.working) if due and days else None
+            found.append(Promise(turn.index, what, due, day, tag.quote))
     return tuple(found)
 
 

@@ -209,7 +209,7 @@ def fingerprints(call: Call, plan: Plan, stored: CallResult | None = None) -> di
         ),
         "metrics": (interaction.VERSION, config.interaction),
         "tags": (tag.VERSION, config.tag),
-        "labels": (label.VERSION, config.label, digests["agencies"]),
+        "labels": (label.VERSION, config.label, digests["agencies"], call.started_at),
         "card": (score.VERSION, config.score, digests["card"]),
     }  # fmt: skip
     found: dict[str, str] = {}

@@ -11,6 +11,7 @@ from typing import cast
 
 from pipeline.audio import assess
 from pipeline.backends.decode import decode
+from pipeline.backends.working_days import days_of
 from pipeline.diarize import voices
 from pipeline.errors import CallError, SapaError
 from pipeline.interaction import Recording, measure
@@ -266,6 +267,7 @@ def _labels(state: _Progress, inputs: _Inputs) -> None:
         _scores(state, models),
         plan.agencies,
         plan.config.label,
+        days=days_of(state.result.call),
     )
     share = _understood(state.result)
     if share < plan.config.score.minimum_asr_confidence:
