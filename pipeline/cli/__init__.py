@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from pipeline.cli import importing, inspect, models, roles, running
+from pipeline.cli import importing, inspect, logs, models, roles, running
 from pipeline.cli.console import fail
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app.add_typer(models.app, name="models")
 app.add_typer(running.config_app, name="config")
 app.command("run")(running.run)
 app.command("import")(importing.import_transcripts)
+app.command("logs")(logs.logs)
 app.command("doctor")(models.doctor)
 app.command("show")(inspect.show)
 app.command("query")(inspect.query)

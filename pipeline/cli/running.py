@@ -143,7 +143,7 @@ def started(db: Path, plan: Plan, command: str) -> Iterator[Begun]:
         for message in store.warnings:
             warn(message)
         plan = replace(plan, card=_registered(store, plan))
-        begun = Begun(store, store.begin_run(_run_info(plan, command)), plan)
+        begun = Begun(store, store.begin_run(run_info(plan.config, plan.digests, command)), plan)
         try:
             yield begun
         except BaseException:
@@ -167,7 +167,8 @@ def _registered(store: Store, plan: Plan) -> QualityCard:
     return plan.card
 
 
-def _run_info(plan: Plan, command: str) -> RunInfo:
+def run_info(config: Config, digests: tuple[tuple[str, str], ...], command: str) -> RunInfo:
+    """What the rows of a run that starts now will lead to."""
     from pipeline import __version__
     from pipeline.config import to_toml
     from pipeline.store import RunInfo
@@ -177,11 +178,11 @@ def _run_info(plan: Plan, command: str) -> RunInfo:
         started_at=datetime.now(UTC),
         version=__version__,
         git_commit=_git_commit(),
-        config_toml=to_toml(plan.config),
-        model_digests=plan.digests,
+        config_toml=to_toml(config),
+        model_digests=digests,
         machine=f"{platform.machine()} {os.cpu_count()} cores, Python {platform.python_version()}",
         command=command,
-        time_zone=plan.config.ingest.zone,
+        time_zone=config.ingest.zone,
     )
 
 

@@ -78,6 +78,7 @@ CREATE TABLE access_option (
     short_abandon_s INTEGER NOT NULL,
     coverage_target DECIMAL(9, 6) NOT NULL,
     dead_attempts INTEGER NOT NULL,
-    period_end_local TIMESTAMP
+    period_end_local TIMESTAMP,
+    key_check VARCHAR
 );
-INSERT INTO access_option VALUES (20, 5, 0.5, 20, NULL);
+INSERT INTO access_option VALUES (20, 5, 0.5, 20, NULL, NULL);

@@ -91,6 +91,7 @@ COMMENT ON COLUMN access_option.short_abandon_s IS 'A caller who gives up earlie
 COMMENT ON COLUMN access_option.coverage_target IS 'Share of the out-of-hours attempts of weekdays that longer hours should cover';
 COMMENT ON COLUMN access_option.dead_attempts IS 'Attempts from which on a number that never answers is dead';
 COMMENT ON COLUMN access_option.period_end_local IS 'Local end of the logged period, exclusive; NULL: the last attempt';
+COMMENT ON COLUMN access_option.key_check IS 'Digest that tells whether the secret of caller keys is the one of the lines stored; NULL before the first';
 
 COMMENT ON VIEW v_contact IS 'One row per attempt of a caller to reach a described number';
 COMMENT ON COLUMN v_contact.contact_id IS 'Unique id of the attempt';

@@ -7,6 +7,7 @@ their kind, their place and their shape.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -113,6 +114,7 @@ class _Loader:
         for macro in (*NUMBER_MACROS, _AGENT_MACRO):
             self._db.execute(macro)
         self._db.execute("CREATE OR REPLACE TEMP TABLE log_touched (contact_id VARCHAR)")
+        self._check_key()
         changed = store_plan(self._db, self._sources.plan, self._sources.options)
         files: list[tuple[Path, Kind]] = [
             *((path, "cdr") for path in self._sources.cdr),
@@ -125,8 +127,19 @@ class _Loader:
         self._drop()
         return done
 
+    def _check_key(self) -> None:
+        """Another secret would give every line and number another key: all would count twice."""
+        check = hashlib.blake2b(b"sapa logs", key=self._sources.key, digest_size=16).hexdigest()
+        (stored,) = self._db.execute("SELECT key_check FROM access_option").fetchone() or (None,)
+        if stored not in (None, check):
+            raise ConfigError(
+                "the logs in this database were loaded with another secret (--key-file): the same "
+                "lines would count twice; give that secret, or start a new database with --db"
+            )
+        self._db.execute("UPDATE access_option SET key_check = ?", [check])
+
     def _drop(self) -> None:
-        for table in ("log_touched", "log_parsed", "log_new", "log_old"):
+        for table in ("log_touched", "log_parsed", "log_keyed", "log_new", "log_old"):
             self._db.execute(f"DROP TABLE IF EXISTS temp.{table}")
 
     def _file(self, path: Path, kind: Kind) -> LoadedLog:
@@ -161,6 +174,10 @@ class _Loader:
         ).fetchone()
         if row is None:
             return None
+        if row[1] != kind and row[3] + row[4] == 0:  # given with the wrong option before
+            for table in ("log_file", "log_rejection"):
+                self._db.execute(f"DELETE FROM {table} WHERE sha256 = ?", [sha256])
+            return None
         if row[1] != kind:
             raise ConfigError(
                 f"log file {row[0]} was loaded as {row[1]} and is now given as {kind}; "
@@ -187,13 +204,16 @@ class _Loader:
         finally:
             db.unregister("log_lines")
         secret = quoted(self._sources.key.hex())
-        db.execute(f"""CREATE OR REPLACE TEMP TABLE log_new AS
-            SELECT *, md5_number(sha256({secret} || line)) AS line_key
-            FROM log_parsed WHERE kind IS NULL
-            QUALIFY row_number() OVER (PARTITION BY line_key ORDER BY number) = 1""")
+        db.execute(f"""CREATE OR REPLACE TEMP TABLE log_keyed AS
+            SELECT min(number) AS number, line_key
+            FROM (SELECT number, md5_number(sha256({secret} || line)) AS line_key
+                FROM log_parsed WHERE kind IS NULL)
+            GROUP BY line_key""")
         db.execute(f"""CREATE OR REPLACE TEMP TABLE log_old AS
-            SELECT line_key FROM {target} SEMI JOIN log_new USING (line_key)""")
-        db.execute("DELETE FROM log_new WHERE line_key IN (SELECT line_key FROM log_old)")
+            SELECT line_key FROM {target} SEMI JOIN log_keyed USING (line_key)""")
+        db.execute("""CREATE OR REPLACE TEMP TABLE log_new AS
+            SELECT log_parsed.* EXCLUDE (line, kind), line_key
+            FROM log_parsed JOIN log_keyed USING (number) ANTI JOIN log_old USING (line_key)""")
         numbers = "src, dst" if kind == "cdr" else "src"
         self._register_keys(numbers)
         try:
