@@ -32,6 +32,13 @@ class SpeechOptions:
     padding: float = 0.04
     #: dB; a channel that is this much weaker than the other at the same time is crosstalk
     crosstalk: float = 15.0
+    #: dB; a channel this much weaker than the other is an echo if it sounds the same
+    echo_weaker: float = 3.0
+    #: cross-correlation with the other channel from which speech is its echo
+    echo_likeness: float = 0.6
+    #: s; longest delay of an echo (ITU-T G.131 wants echo control from 25 ms on; networks reach
+    #: a few hundred)
+    echo_delay: float = 0.3
     #: share of a segment in tones or music from which it is no speech
     sound_share: float = 0.8
     #: s; a party's segments closer than this are one turn, unless the other party takes the floor
@@ -57,9 +64,28 @@ def _is_crosstalk(segment: SpeechSegment, audio: Audio, options: SpeechOptions) 
         return False
     first = min(round(segment.start * audio.sample_rate), audio.samples.shape[1] - 1)
     last = max(first + 1, round(segment.end * audio.sample_rate))
-    own = _level(audio.samples[segment.channel, first:last])
-    other = _level(audio.samples[1 - segment.channel, first:last])
-    return own < other - options.crosstalk
+    own = audio.samples[segment.channel, first:last]
+    lag = round(options.echo_delay * audio.sample_rate)
+    earlier = max(0, first - lag)
+    other = audio.samples[1 - segment.channel, earlier:last]
+    difference = _level(other[first - earlier :]) - _level(own)
+    if difference > options.crosstalk:
+        return True
+    return difference > options.echo_weaker and _likeness(own, other) > options.echo_likeness
+
+
+def _likeness(own: Samples, other: Samples) -> float:
+    """Largest normalised cross-correlation of `own` with `other`, which begins earlier.
+
+    0 to 1; sign ignored, since a hybrid may turn the phase. Lags run from 0 to the lead of `other`.
+    """
+    size = 1 << (len(other) + len(own) - 1).bit_length()
+    spectrum = np.fft.rfft(other, size) * np.conj(np.fft.rfft(own, size))
+    lags = np.fft.irfft(spectrum, size)[: len(other) - len(own) + 1]
+    energy = np.concatenate([[0.0], np.cumsum(np.square(other, dtype=np.float64))])
+    power = energy[len(own) :] - energy[: len(energy) - len(own)]
+    scale = np.sqrt(power * np.sum(np.square(own, dtype=np.float64)))
+    return float(np.max(np.abs(lags) / np.maximum(scale, 1e-9)))
 
 
 def _level(samples: Samples) -> float:

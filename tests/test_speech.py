@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.speech import SpeechOptions, find_speech, outside, turns_by_channel
-from pipeline.types import Audio, SpeechSegment
+from pipeline.types import Audio, Samples, SpeechSegment
 from tests.fakes import FixedVoiceActivity, LoudVoiceActivity, sound
 
 OPTIONS = SpeechOptions()
@@ -51,8 +51,9 @@ def test_an_echo_on_the_other_channel_is_no_speech() -> None:
 
 def test_two_parties_at_once_are_both_kept_even_at_different_levels() -> None:
     # 0.1 against 0.03 is 10 dB
-    audio = stereo([(1, 4, 0.1)], [(2, 3, 0.03)])
-    assert len(find_speech(audio, LoudVoiceActivity(), options=OPTIONS)) == 2
+    audio = Audio(np.stack([noise(4, 0.1, 1), noise(4, 0.03, 2)]), 8000)
+    activity = FixedVoiceActivity(((1.0, 3.0),))
+    assert len(find_speech(audio, activity, options=OPTIONS)) == 2
 
 
 def test_a_quiet_party_who_speaks_alone_is_kept() -> None:
@@ -141,3 +142,30 @@ def test_what_lies_in_music_or_tones_is_no_speech() -> None:
     found = segments((0, 1, 4), (0, 6, 8), (0, 9, 12))
     assert outside(found, [(0.5, 5.0), (7.0, 8.0)], options=OPTIONS) == (found[1], found[2])
     assert outside(found, [], options=OPTIONS) == tuple(found)
+
+
+def noise(seconds: float, level: float, seed: int, rate: int = 8000) -> Samples:
+    drawn = np.random.default_rng(seed).normal(0, level, round(seconds * rate))
+    return drawn.astype(np.float32)
+
+
+def echoed(delay: float, gain: float, own: float = 0.0) -> Audio:
+    """Channel 0 speaks; channel 1 hears it later and weaker, and says something of its own."""
+    voice = noise(4, 0.2, 1)
+    shift = round(delay * 8000)
+    copy = np.concatenate([np.zeros(shift, np.float32), voice[: len(voice) - shift]])
+    return Audio(np.stack([voice, gain * copy + own * noise(4, 0.2, 2)]), 8000)
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.02, 0.25])
+@pytest.mark.parametrize("gain", [0.3, -0.5])
+def test_a_delayed_echo_is_no_speech(delay: float, gain: float) -> None:
+    activity = FixedVoiceActivity(((0.5, 3.5),))
+    found = find_speech(echoed(delay, gain), activity, options=OPTIONS)
+    assert [segment.channel for segment in found] == [0]
+
+
+def test_a_weaker_party_over_an_echo_is_kept() -> None:
+    activity = FixedVoiceActivity(((0.5, 3.5),))
+    found = find_speech(echoed(0.02, 0.1, own=0.3), activity, options=OPTIONS)
+    assert [segment.channel for segment in found] == [0, 1]
