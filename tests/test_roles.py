@@ -254,6 +254,24 @@ def test_words_without_probabilities_count_in_full() -> None:
     assert [turn.role_probability for turn in found.turns] == [p for _, p in heard_as(0.9)]
 
 
+# ---------------------------------------------------------------- the agent's voice
+
+
+def test_the_agents_voice_tells_who_is_the_operator_where_the_words_do_not() -> None:
+    mute: list[Line] = [("S0", 0, "алло", ()), ("S1", 0, "да", ()), ("S0", 0, "вот", ())]
+    transcript, evidence = made(mute)
+
+    def found(**voices: float) -> list[Role]:
+        heard = replace(evidence, voices=tuple(voices.items()))
+        made_roles = assign_roles(transcript, heard, operator_channel=None, options=OPTIONS)
+        return [turn.role for turn in made_roles.turns]
+
+    assert found() == ["unknown"] * 3
+    assert found(S0=0.5, S1=0.9) == ["caller", "operator", "caller"]
+    assert found(S0=0.75, S1=0.75) == ["unknown"] * 3
+    assert found(S7=0.9) == ["unknown"] * 3
+
+
 # ---------------------------------------------------------------- corrections
 
 

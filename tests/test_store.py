@@ -31,6 +31,7 @@ from pipeline.types import (
     Scorecard,
     StageResult,
     Transcript,
+    Voice,
 )
 from tests import factories
 
@@ -799,3 +800,26 @@ def test_the_ledger_holds_no_paths_and_no_text(store: Store, path: Path) -> None
     assert text == (
         f'{{"n": 1, "call_id": "{factories.call_id(1)}", "status": "done", "run": "run-1"}}\n'
     )
+
+
+def test_an_agents_voice_is_the_mean_of_sure_calls(store: Store) -> None:
+    voices = ((1.0, 0.0), (0.0, 1.0), (0.0, -1.0))
+    for number, embedding in enumerate(voices):
+        made = factories.result(number)
+        assert made.transcript is not None
+        sure = 0.99 if number < 2 else 0.8
+        turns = tuple(replace(turn, role_probability=sure) for turn in made.transcript.turns)
+        operator = next(turn.speaker for turn in turns if turn.role == "operator")
+        store.commit(
+            replace(
+                made,
+                call=replace(made.call, agent_id="803"),
+                voices=(Voice(operator, 9.0, embedding),),
+                transcript=replace(made.transcript, turns=turns),
+            ),
+            "run-1",
+        )
+    ((agent, mean),) = store.agent_voices()
+    assert agent == "803"
+    assert mean == pytest.approx((0.5**0.5, 0.5**0.5))
+    assert store.agent_voices(calls=1)[0][1] == pytest.approx((1.0, 0.0))

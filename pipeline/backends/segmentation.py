@@ -43,7 +43,7 @@ class PyannoteSegmentation:
         from pyannote.core import SlidingWindowFeature
 
         shortfall = max(0, round(self._window * sample_rate) - len(samples))
-        padded = np.pad(samples, (0, shortfall))
+        padded = np.pad(samples, (0, shortfall)) if shortfall else samples
         found = self._inference(
             {"waveform": torch.from_numpy(padded).unsqueeze(0), "sample_rate": sample_rate}
         )

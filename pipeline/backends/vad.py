@@ -23,7 +23,7 @@ class SileroVoiceActivity:
 
         options = self._options
         found = get_speech_timestamps(
-            torch.from_numpy(samples.copy()),
+            torch.from_numpy(samples),
             self._model,
             threshold=options.threshold,
             sampling_rate=sample_rate,

@@ -142,7 +142,8 @@ def started(db: Path, plan: Plan, command: str) -> Iterator[Begun]:
     with Store.open(db) as store:
         for message in store.warnings:
             warn(message)
-        plan = replace(plan, card=_registered(store, plan))
+        agents = store.agent_voices() if plan.config.roles.agent_voices else ()
+        plan = replace(plan, card=_registered(store, plan), agent_voices=agents)
         begun = Begun(store, store.begin_run(run_info(plan.config, plan.digests, command)), plan)
         try:
             yield begun

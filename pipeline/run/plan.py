@@ -60,6 +60,8 @@ class Plan:
     agencies: label.Registry
     card: QualityCard
     digests: tuple[tuple[str, str], ...]
+    #: agent id and the voice of that agent in earlier calls, where it may be used
+    agent_voices: tuple[tuple[str, tuple[float, ...]], ...] = ()
 
 
 def build_plan(config: Config, *, card: Path | None, threads: int, listening: bool = True) -> Plan:
@@ -205,7 +207,8 @@ def fingerprints(call: Call, plan: Plan, stored: CallResult | None = None) -> di
         ),
         "roles": (
             roles.VERSION, config.roles, call.operator_channel, digests["lexicon"],
-            () if stored is None else stored.corrections, digests["heads"], digests["encoder"],
+            () if stored is None else stored.corrections,
+            dict(plan.agent_voices).get(call.agent_id or ""), digests["heads"], digests["encoder"],
         ),
         "metrics": (interaction.VERSION, config.interaction),
         "tags": (tag.VERSION, config.tag),

@@ -196,7 +196,8 @@ def _roles(state: _Progress, inputs: _Inputs) -> None:
     transcript = _transcript(state)
     texts = transcript.texts()
     head = models.heads.role(_embeddings(state, models))
-    evidence = RoleEvidence(head, tuple(_phrases(text, plan.lexicon) for text in texts))
+    phrases = tuple(_phrases(text, plan.lexicon) for text in texts)
+    evidence = RoleEvidence(head, phrases, _agent_cosines(state.result, plan))
     quality = state.result.quality
     stereo = quality is not None and quality.layout == "stereo"
     assigned = assign_roles(
@@ -207,6 +208,17 @@ def _roles(state: _Progress, inputs: _Inputs) -> None:
     )
     corrected = correct(assigned, state.result.corrections)
     state.result = replace(state.result, transcript=corrected)
+
+
+def _agent_cosines(result: CallResult, plan: Plan) -> tuple[tuple[str, float], ...]:
+    """How like the agent's voice in earlier calls each speaker sounds."""
+    known = dict(plan.agent_voices).get(result.call.agent_id or "")
+    if known is None:
+        return ()
+    return tuple(
+        (voice.speaker, sum(a * b for a, b in zip(voice.embedding, known, strict=True)))
+        for voice in result.voices
+    )
 
 
 def _phrases(text: str, lexicon: Lexicon) -> tuple[Role, ...]:

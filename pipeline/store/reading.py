@@ -138,6 +138,34 @@ def outlines(fetch: Fetch) -> dict[str, CallResult]:
     }
 
 
+_AGENT_VOICES = """
+    SELECT call.agent_id, voice.embedding
+    FROM voice JOIN call USING (call_id, commit_number)
+    WHERE call.agent_id IS NOT NULL AND EXISTS (
+        FROM turn WHERE turn.call_id = voice.call_id AND turn.commit_number = voice.commit_number
+            AND turn.speaker = voice.speaker AND turn.role = 'operator'
+            AND turn.role_probability >= 0.95)
+    QUALIFY row_number() OVER (
+        PARTITION BY call.agent_id ORDER BY call.started_at_utc NULLS LAST, call_id, place) <= ?
+    ORDER BY call.agent_id
+"""
+
+
+def agent_voices(fetch: Fetch, calls: int) -> tuple[tuple[str, tuple[float, ...]], ...]:
+    """Agent id and mean voice of unit norm."""
+    sums: dict[str, list[float]] = {}
+    for agent, cells in fetch(_AGENT_VOICES, [calls]):
+        embedding = cast("list[float]", cells)
+        before = sums.setdefault(str(agent), [0.0] * len(embedding))
+        sums[str(agent)] = [a + b for a, b in zip(before, embedding, strict=True)]
+    norms = {agent: sum(a * a for a in total) ** 0.5 for agent, total in sums.items()}
+    return tuple(
+        (agent, tuple(a / norms[agent] for a in total))
+        for agent, total in sums.items()
+        if norms[agent]
+    )
+
+
 def card_rows(card: QualityCard) -> Rows:
     """The rows of one version of a card: titles and criteria."""
     key: Row = {"card_id": card.card_id, "card_version": card.version}

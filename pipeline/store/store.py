@@ -208,6 +208,14 @@ class Store:
             '(`sapa query "SELECT call_id, file FROM v_call"` lists them)'
         )
 
+    def agent_voices(self, calls: int = 20) -> tuple[tuple[str, tuple[float, ...]], ...]:
+        """Each agent's mean voice, unit norm, in the earliest `calls` calls with sure roles.
+
+        The earliest, so that it settles: a voice that changed with every call would make the
+        roles of all calls stale again and again.
+        """
+        return reading.agent_voices(self._rows, calls)
+
     def counts(self) -> Counts:
         rows = self._rows("SELECT status, count(*) FROM call GROUP BY status")
         return Counts(**{str(status): int(str(n)) for status, n in rows})
