@@ -69,7 +69,7 @@ def cdr_sql(columns: Columns, layout: CdrLayout) -> str:
 
     def text(name: str) -> str:
         place = columns.place(name)
-        return "NULL" if place is None else f"trim(f[{place}], {trim})"
+        return "NULL::VARCHAR" if place is None else f"trim(f[{place}], {trim})"
 
     names = ("src", "dst", "did", "dcontext", "dstchannel", "start", "answer", "end", "duration",
              "billsec", "disposition", "uniqueid", "linkedid")  # fmt: skip
