@@ -7,7 +7,7 @@ STAMP  := $(VENV)/.installed
 DEMO_DB := data/processed/demo.duckdb
 DEMO_CALL := q-701-77026662043-20260910-115231-1789023151.21102.wav
 
-.PHONY: demo test check bench bench-diarize models clean help setup
+.PHONY: demo test check bench bench-logs bench-diarize models clean help setup
 
 help:            ## this list
 	@sed -n 's/^\([a-z-]*\):.*## */\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -29,6 +29,7 @@ models: $(STAMP) ## fetch and verify the default models
 
 demo: models     ## run on data/samples and show what an analyst looks at first
 	$(BIN)/sapa run data/samples --db $(DEMO_DB)
+	$(BIN)/sapa logs --cdr data/samples/logs/cdr.csv --queue-log data/samples/logs/queue_log --queues data/samples/logs/queues.toml --db $(DEMO_DB)
 	@$(BIN)/sapa show --db $(DEMO_DB)
 	@$(BIN)/sapa show $(DEMO_CALL) --db $(DEMO_DB)
 
@@ -48,6 +49,9 @@ bench: models    ## speed of every stage, and of both recognisers in the same ru
 
 bench-diarize: models ## our diarization beside the stock pipeline: errors, speed, memory
 	@$(BIN)/python -m tests.bench_diarize
+
+bench-logs: $(STAMP) ## rows per second and memory of sapa logs at 1 and 10 million lines
+	@$(BIN)/python -m tests.bench_logs
 
 clean:           ## forget results; keeps the environment and the models
 	rm -rf data/processed data/interim

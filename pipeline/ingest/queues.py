@@ -15,6 +15,7 @@ from datetime import date, datetime
 
 from pipeline.errors import ConfigError
 from pipeline.ingest.metadata import find_zone, only_known
+from pipeline.ingest.numbers import normalise_number
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _DAY = 86400
@@ -285,6 +286,7 @@ def _check_dids(plan: QueuePlan, name: str) -> None:
     seen: set[str] = set()
     dids = [did for queue in plan.queues for did in queue.dids]
     for did in (*dids, *(did for did, _ in plan.other_dids)):
-        if did in seen:
+        spelled = normalise_number(did) or did
+        if spelled in seen:
             raise ConfigError(f"{name}: number {did} stands twice; a number leads to one place")
-        seen.add(did)
+        seen.add(spelled)

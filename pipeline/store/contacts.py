@@ -86,17 +86,25 @@ def derive(connection: duckdb.DuckDBPyConnection, run_id: str, *, everything: bo
 _CONTACTS = """
 INSERT INTO contact BY NAME
 WITH described AS (
-    SELECT did, queue, coalesce(phone_number(did), did) AS spelled FROM queue_did
-), leg AS (
-    SELECT contact_leg.*, described.did, described.queue AS did_queue,
-        direction = 'inbound' AND described.did IS NOT NULL AS attempt
+    SELECT dialled.dst, queue_did.did, queue_did.queue AS did_queue
+    FROM (SELECT DISTINCT dst FROM contact_leg WHERE direction = 'inbound') AS dialled
+    JOIN queue_did
+        ON coalesce(phone_number(dialled.dst), dialled.dst) = coalesce(phone_number(did), did)
+), ranked AS (
+    SELECT contact_leg.uniqueid, line_key,
+        direction = 'inbound' AND described.did IS NOT NULL AS attempt,
+        row_number() OVER (
+            PARTITION BY contact_leg.uniqueid
+            ORDER BY attempt DESC, started_at_utc, ended_at_utc DESC, line_key) AS rank
     FROM contact_leg
     SEMI JOIN log_part ON log_part.contact_id = contact_leg.uniqueid
-    LEFT JOIN described
-        ON direction = 'inbound' AND described.spelled = coalesce(phone_number(dst), dst)
-    QUALIFY row_number() OVER (
-        PARTITION BY uniqueid
-        ORDER BY attempt DESC, started_at_utc, ended_at_utc DESC, line_key) = 1
+    LEFT JOIN described ON described.dst = contact_leg.dst
+), leg AS (
+    SELECT contact_leg.*, attempt,
+        CASE WHEN attempt THEN did END AS did, CASE WHEN attempt THEN did_queue END AS did_queue
+    FROM contact_leg
+    JOIN ranked ON ranked.line_key = contact_leg.line_key AND rank = 1
+    LEFT JOIN described ON described.dst = contact_leg.dst
 ), stay AS (
     SELECT
         contact_id, queue,

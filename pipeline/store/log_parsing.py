@@ -56,8 +56,13 @@ def listed(texts: tuple[str, ...]) -> str:
 
 def is_moment(text: str, time_format: str) -> str:
     """SQL: whether a text is a real moment in a format, digit for digit."""
+    shape = re.escape(time_format).replace("%Y", "(?:[1-9][0-9]{3}|0[0-9]{2}[1-9])")
+    for part in ("%m", "%d", "%H", "%M", "%S", "%y"):
+        shape = shape.replace(part, "[0-9]{2}")
     parsed = f"try_strptime({text}, {quoted(time_format)})"
-    return f"coalesce(strftime({parsed}, {quoted(time_format)}) = {text}, false)"
+    if "%" in shape:  # names of months and the like
+        return f"coalesce(strftime({parsed}, {quoted(time_format)}) = {text}, false)"
+    return f"(regexp_full_match({text}, {quoted(shape)}) AND {parsed} IS NOT NULL)"
 
 
 def cdr_sql(columns: Columns, layout: CdrLayout) -> str:
@@ -135,7 +140,10 @@ def _cdr_kind(columns: Columns, layout: CdrLayout, trim: str) -> str:
         values.append("regexp_full_match(billsec, '[0-9]{1,9}')")
     if columns.place("linkedid") is not None:
         values.append(f"regexp_full_match(linkedid, {ids})")
+    good_dates, good_values = " AND ".join(dates), " AND ".join(values)
     return f"""CASE
+        WHEN well_formed AND NOT is_binary AND len(f) = {columns.width}
+            AND {good_dates} AND {good_values} THEN NULL
         WHEN is_binary THEN 'binary'
         WHEN len(f) >= 3
             AND len(list_filter(f, lambda t: lower(trim(t, {trim})) IN ({titles}))) >= 3
@@ -144,8 +152,8 @@ def _cdr_kind(columns: Columns, layout: CdrLayout, trim: str) -> str:
         WHEN len(f) > {columns.width} THEN 'wrong_columns'
         WHEN len(f) < {columns.width}
             THEN CASE WHEN {moved} OR {not_cut} THEN 'wrong_columns' ELSE 'truncated' END
-        WHEN NOT ({" AND ".join(dates)}) THEN 'bad_date'
-        WHEN NOT coalesce({" AND ".join(values)}, false) THEN 'bad_value'
+        WHEN NOT coalesce({good_dates}, false) THEN 'bad_date'
+        ELSE 'bad_value'
     END"""
 
 
@@ -173,7 +181,6 @@ WITH split AS (
     FROM named
 )
 SELECT number, line, epoch, callid, f[3] AS queue, f[4] AS agent, event, counts,
-    CASE WHEN event = 'ENTERQUEUE' THEN f[7] END AS src,
     CASE WHEN event IN ('CONNECT', 'BLINDTRANSFER', 'ATTENDEDTRANSFER', 'COMPLETEAGENT',
             'COMPLETECALLER') THEN try_cast(counts[1] AS INTEGER)
         WHEN event IN ('ABANDON', 'EXITWITHTIMEOUT', 'EXITEMPTY')
@@ -182,6 +189,10 @@ SELECT number, line, epoch, callid, f[3] AS queue, f[4] AS agent, event, counts,
         THEN try_cast(counts[2] AS INTEGER) END AS talk_s,
     CASE WHEN event = 'RINGNOANSWER' THEN try_cast(counts[1] AS BIGINT) END AS ring_ms,
     CASE
+        WHEN n >= greatest(1, least) AND NOT is_binary AND event IN ({known})
+            AND regexp_full_match(epoch, '[0-9]{{10}}')
+            AND len(list_filter(counts, lambda c: NOT regexp_full_match(c, {digits}))) = 0
+            THEN NULL
         WHEN is_binary THEN 'binary'
         WHEN list_has_any(f, ['callid', 'EVENT']) THEN 'header'
         WHEN event IS NULL OR event NOT IN ({known}) THEN
@@ -189,7 +200,6 @@ SELECT number, line, epoch, callid, f[3] AS queue, f[4] AS agent, event, counts,
                 WHEN len(f) < 6 THEN 'truncated' ELSE 'unknown_event' END
         WHEN n < 1 OR n < least THEN 'truncated'
         WHEN NOT regexp_full_match(epoch, '[0-9]{{10}}') THEN 'bad_date'
-        WHEN len(list_filter(counts, lambda c: NOT regexp_full_match(c, {digits}))) > 0
-            THEN 'bad_value'
+        ELSE 'bad_value'
     END AS kind
 FROM counted"""

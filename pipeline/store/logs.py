@@ -107,6 +107,7 @@ class _Loader:
         self._layout = plan.cdr if plan else CdrLayout()
         self._zone = ZoneInfo((plan.zone if plan else None) or sources.zone)
         self._keys: dict[str, str | None] = {}
+        self._dids: tuple[str, ...] = ()
 
     def load(self) -> tuple[LoadedLog, ...]:
         from pipeline.store.contacts import derive, link, store_plan
@@ -116,6 +117,8 @@ class _Loader:
         self._db.execute("CREATE OR REPLACE TEMP TABLE log_touched (contact_id VARCHAR)")
         self._check_key()
         changed = store_plan(self._db, self._sources.plan, self._sources.options)
+        dids = self._db.execute("SELECT did FROM queue_did").fetchall()
+        self._dids = tuple(str(did) for (did,) in dids)
         files: list[tuple[Path, Kind]] = [
             *((path, "cdr") for path in self._sources.cdr),
             *((path, "queue_log") for path in self._sources.queue_log),
@@ -139,6 +142,8 @@ class _Loader:
         self._db.execute("UPDATE access_option SET key_check = ?", [check])
 
     def _drop(self) -> None:
+        for relation in ("log_keys", "log_offsets"):
+            self._db.unregister(relation)
         for table in ("log_touched", "log_parsed", "log_keyed", "log_new", "log_old"):
             self._db.execute(f"DROP TABLE IF EXISTS temp.{table}")
 
@@ -211,15 +216,14 @@ class _Loader:
             GROUP BY line_key""")
         db.execute(f"""CREATE OR REPLACE TEMP TABLE log_old AS
             SELECT line_key FROM {target} SEMI JOIN log_keyed USING (line_key)""")
-        db.execute("""CREATE OR REPLACE TEMP TABLE log_new AS
-            SELECT log_parsed.* EXCLUDE (line, kind), line_key
+        phones = ", phone_number(src) AS src_phone, phone_number(dst) AS dst_phone"
+        db.execute(f"""CREATE OR REPLACE TEMP TABLE log_new AS
+            SELECT log_parsed.* EXCLUDE (line, kind), line_key{phones if kind == "cdr" else ""}
             FROM log_parsed JOIN log_keyed USING (number) ANTI JOIN log_old USING (line_key)""")
-        numbers = "src, dst" if kind == "cdr" else "src"
-        self._register_keys(numbers)
-        try:
-            db.execute(self._insert_legs(sha256) if kind == "cdr" else _insert_events(sha256))
-        finally:
-            db.unregister("log_keys")
+        if kind == "cdr":
+            self._register_keys()
+            self._register_offsets()
+        db.execute(self._insert_legs(sha256) if kind == "cdr" else _insert_events(sha256))
         ids = "uniqueid" if kind == "cdr" else "callid"
         db.execute(f"INSERT INTO log_touched SELECT DISTINCT {ids} FROM log_new")
         (accepted,) = db.execute("SELECT count(*) FROM log_new").fetchone() or (0,)
@@ -227,13 +231,12 @@ class _Loader:
         (good,) = db.execute(valid).fetchone() or (0,)
         return int(accepted), int(good) - int(accepted)
 
-    def _register_keys(self, columns: str) -> None:
+    def _register_keys(self) -> None:
         """A relation log_keys (phone, key): each number is hashed once, outside the database."""
         import pyarrow as pa
 
-        lists = ", ".join(f"phone_number({name})" for name in columns.split(", "))
         found = self._db.execute(
-            f"SELECT DISTINCT unnest([{lists}]) AS phone FROM log_new"
+            "SELECT src_phone FROM log_new UNION SELECT dst_phone FROM log_new"
         ).fetchall()
         phones = [str(phone) for (phone,) in found if phone is not None]
         if len(self._keys) > _KNOWN_KEYS:
@@ -249,21 +252,20 @@ class _Loader:
 
     def _insert_legs(self, sha256: str) -> str:
         layout = self._layout
-        self._register_offsets()
         inbound = f"dcontext IN ({listed(layout.inbound_contexts)})"
         outbound = f"dcontext IN ({listed(layout.outbound_contexts)})"
-        known = "(SELECT did FROM queue_did)"
+        known = f"({listed(self._dids)})"
         return f"""
 INSERT INTO contact_leg BY NAME
 WITH told AS (
-    SELECT *, phone_number(src) AS src_phone, phone_number(dst) AS dst_phone,
+    SELECT *,
         coalesce({inbound}, dst IN {known}) AS is_inbound,
         coalesce({outbound}, dst NOT IN {known}) AS is_outbound
     FROM log_new
 )
 SELECT
     line_key, uniqueid, linkedid,
-    try_cast(regexp_extract(uniqueid, '([0-9]+)$', 1) AS BIGINT) AS sequence,
+    try_cast(split_part(uniqueid, '.', -1) AS BIGINT) AS sequence,
     CASE WHEN is_inbound AND uniqueid = linkedid THEN 'inbound'
         WHEN is_outbound AND uniqueid = linkedid AND dst_phone IS NOT NULL THEN 'outbound'
         WHEN is_outbound THEN 'internal' ELSE 'transfer' END AS direction,
@@ -327,13 +329,16 @@ LEFT JOIN log_keys AS called ON called.phone = dst_phone"""
 def _insert_events(sha256: str) -> str:
     return f"""
 INSERT INTO contact_event BY NAME
+WITH member AS (
+    SELECT agent, agent_of(agent) AS agent_id FROM (SELECT DISTINCT agent FROM log_new)
+)
 SELECT
     callid AS contact_id,
     number::INTEGER AS place,
     make_timestamp(epoch::BIGINT * 1000000) AS at_utc,
     event,
     CASE WHEN queue NOT IN ('', 'NONE') THEN queue END AS queue,
-    agent_of(agent) AS agent_id,
+    agent_id,
     counts AS detail,
     wait_s, talk_s, ring_ms, line_key, {quoted(sha256)} AS sha256
-FROM log_new"""
+FROM log_new JOIN member USING (agent)"""
