@@ -7,8 +7,10 @@ short ones follow by Viterbi decoding with a cost of changing speaker that falls
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal, Protocol
 
 import numpy as np
@@ -16,7 +18,7 @@ import numpy.typing as npt
 
 from pipeline.types import Audio, Samples, SpeechSegment, Turn, Voice, mark_overlaps
 
-VERSION = "2"
+VERSION = "3"
 
 #: longest units from which the clustering starts; more than a short call has
 SEEDS = 48
@@ -88,16 +90,22 @@ class DiarizeOptions:
     switch_cost: float = 0.2
     #: s; the pause at which a change of speaker costs 1/e of that
     switch_pause: float = 0.3
+    #: factor of that cost where the segmentation model hears another local speaker
+    switch_local: float = 0.0
     #: s; units of one voice closer than this are one turn
     turn_pause: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A stretch of one local voice, in seconds."""
+    """A stretch of one local voice, in seconds.
+
+    `local`: the local speaker, followed over the borders of windows while it goes on speaking.
+    """
 
     start: float
     end: float
+    local: int = 0
 
     @property
     def duration(self) -> float:
@@ -125,13 +133,7 @@ def diarize(
         return ()
     samples = audio.samples[0]
     local = segmentation(samples, audio.sample_rate)
-    units = units_of(local, audio.duration, options)
-    voiced = [
-        unit
-        for unit in units
-        if unit.duration >= options.embed_minimum
-        and _confirmed(unit, speech) >= options.confirmed_share * unit.duration
-    ]
+    voiced = confirmed(units_of(local, audio.duration, options), speech, options)
     if not voiced:
         return ()
     intervals = tuple(_middle(unit, options.embed_maximum) for unit in voiced)
@@ -168,11 +170,29 @@ def _middle(unit: Unit, length: float) -> tuple[float, float]:
     return unit.start + spare, unit.end - spare
 
 
-def _confirmed(unit: Unit, speech: Sequence[SpeechSegment]) -> float:
-    """Seconds of a unit that lie in speech."""
-    return sum(
-        max(0.0, min(unit.end, segment.end) - max(unit.start, segment.start)) for segment in speech
-    )
+def confirmed(
+    units: Sequence[Unit], speech: Sequence[SpeechSegment], options: DiarizeOptions
+) -> list[Unit]:
+    """Units that voice activity hears too, from the first to the last speech in them.
+
+    Windows of segmentation end words late, above all near their own ends. `speech` is ordered by
+    time.
+    """
+    ends = [segment.end for segment in speech]
+    kept = []
+    for unit in units:
+        heard: list[tuple[float, float]] = []
+        for segment in islice(speech, bisect_right(ends, unit.start), None):
+            if segment.start >= unit.end:
+                break
+            heard.append((max(unit.start, segment.start), min(unit.end, segment.end)))
+        if not heard:
+            continue
+        part = Unit(heard[0][0], heard[-1][1], unit.local)
+        share = sum(end - start for start, end in heard) / unit.duration
+        if part.duration >= options.embed_minimum and share >= options.confirmed_share:
+            kept.append(part)
+    return kept
 
 
 def units_of(local: LocalActivity, duration: float, options: DiarizeOptions) -> list[Unit]:
@@ -181,13 +201,19 @@ def units_of(local: LocalActivity, duration: float, options: DiarizeOptions) -> 
     Each window speaks for its central part; a stretch that runs over the border between two
     windows is joined when the same voice goes on.
     """
-    stretches: list[list[float]] = []
+    stretches: list[tuple[float, float, int]] = []
     open_at_border: dict[int, int] = {}
+    names: dict[int, int] = {}
     for window in range(len(local.starts)):
         low, high = _centre(local, window, duration)
         mapping = _continues(local, window)
+        count = local.activity.shape[2]
+        names = {
+            speaker: names.get(mapping.get(speaker, -1), window * count + speaker)
+            for speaker in range(count)
+        }
         now_open: dict[int, int] = {}
-        for speaker in range(local.activity.shape[2]):
+        for speaker in range(count):
             first = round((low - local.starts[window]) / local.step)
             last = round((high - local.starts[window]) / local.step)
             frames = local.activity[window, first:last, speaker]
@@ -195,15 +221,15 @@ def units_of(local: LocalActivity, duration: float, options: DiarizeOptions) -> 
                 begin, finish = low + start * local.step, min(low + end * local.step, duration)
                 previous = open_at_border.get(mapping.get(speaker, -1)) if start == 0 else None
                 if previous is not None:
-                    stretches[previous][1] = finish
+                    stretches[previous] = (stretches[previous][0], finish, stretches[previous][2])
                 else:
-                    stretches.append([begin, finish])
+                    stretches.append((begin, finish, names[speaker]))
                     previous = len(stretches) - 1
                 if end == len(frames):
                     now_open[speaker] = previous
         open_at_border = now_open
     return _split_long(
-        [Unit(start, end) for start, end in sorted(stretches) if end > start], options
+        [Unit(*stretch) for stretch in sorted(stretches) if stretch[1] > stretch[0]], options
     )
 
 
@@ -244,7 +270,8 @@ def _split_long(units: Sequence[Unit], options: DiarizeOptions) -> list[Unit]:
         count = max(1, int(np.ceil(unit.duration / options.unit_maximum)))
         length = unit.duration / count
         parts += [
-            Unit(unit.start + i * length, unit.start + (i + 1) * length) for i in range(count)
+            Unit(unit.start + i * length, unit.start + (i + 1) * length, unit.local)
+            for i in range(count)
         ]
     return sorted(parts, key=lambda unit: (unit.start, unit.end))
 
@@ -361,6 +388,8 @@ def _viterbi(
         cost = options.switch_cost * float(np.exp(-max(pause, 0.0) / options.switch_pause))
         if pause < -0.1:
             cost = 0.0
+        elif units[i].local != units[i - 1].local:
+            cost *= options.switch_local
         candidates = value[:, None] - cost * (1 - np.eye(voices))
         back[i] = candidates.argmax(axis=0)
         value = candidates.max(axis=0) + emission[i]

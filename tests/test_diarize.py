@@ -144,10 +144,10 @@ def test_what_voice_activity_does_not_confirm_is_dropped() -> None:
     assert read(turns_of(script, 15, speech=speech)) == [("S0", 6.0, 10.0), ("S1", 10.5, 14.0)]
 
 
-def test_a_unit_confirmed_for_the_most_part_is_kept_whole() -> None:
+def test_a_unit_confirmed_for_the_most_part_is_kept_where_speech_is_heard() -> None:
     script = [(0, 4, 0), (5, 9, 1)]
     speech = [SpeechSegment(1, 4, 0), SpeechSegment(5, 6, 0)]
-    assert read(turns_of(script, 10, speech=speech)) == [("S0", 0.0, 4.0)]
+    assert read(turns_of(script, 10, speech=speech)) == [("S0", 1.0, 4.0)]
 
 
 def test_without_speech_no_model_is_asked() -> None:
@@ -252,6 +252,23 @@ def test_two_stretches_alike_to_a_degree_are_one_voice_but_many_are_two() -> Non
     several = [Unit(i * 6.0, i * 6.0 + 5) for i in range(8)]
     alternating = np.stack([first, second] * 4)
     assert len(set(assign(several, alternating, OPTIONS))) == 2
+
+
+def test_where_another_local_voice_is_heard_a_change_costs_nothing() -> None:
+    embeddings = np.concatenate([vectors(8, 0, 1, spread=0.0), np.zeros((2, 32))])
+    for row, (own, other) in ((8, (0.62, 0.66)), (9, (0.9, 0.1))):
+        embeddings[row, 0], embeddings[row, 1] = own, other
+    embeddings[8:] /= np.linalg.norm(embeddings[8:], axis=1, keepdims=True)
+    long = [Unit(i * 6.0, i * 6.0 + 5, i % 2) for i in range(8)]
+
+    def middle(local: int) -> int:
+        units = [*long[:6], long[6], Unit(41.0, 42.2, local), Unit(42.2, 45.0, 0)]
+        order = [*range(7), 8, 9]
+        return assign(units, embeddings[order], OPTIONS)[7]
+
+    # after the first voice comes a stretch a little more like the second
+    assert middle(local=0) == 0
+    assert middle(local=1) == 1
 
 
 def test_short_units_do_not_shape_the_voices() -> None:
