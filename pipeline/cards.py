@@ -6,6 +6,9 @@ A condition is written `kind:name[operator value]`:
 - `label:caller_upset=true`, `label:call_type!=complaint`: a label of the call
 - `redirect:cold`, `redirect:warm`, `redirect:verbal_number`
 - `metric:hold_count>=1`: a counted metric
+
+A card may start from another one: `extends = "1414"` takes its criteria in their order, `drop`
+leaves some out, and a [[criterion]] of the same id changes the keys that it names; others are new.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import re
 import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal, TypeVar, cast
 
 from pipeline.errors import ConfigError
@@ -33,11 +37,13 @@ from pipeline.types import (
     Window,
 )
 
-_CARD_KEYS = ("id", "version", "title", "minimum_coverage", "criterion")
+_CARD_KEYS = ("id", "version", "title", "minimum_coverage", "criterion", "extends", "drop")
+#: a chain of cards longer than this is taken for a circle
+_LONGEST_CHAIN = 8
 _CRITERION_KEYS = (
     "id", "dimension", "class", "weight", "text", "method", "evidence", "signals", "all_of",
     "any_of", "none_of", "applies_if", "na_if", "ignore_if", "excused_by", "excused_next",
-    "window", "content", "at_end", "example",
+    "window", "content", "at_end", "example", "block",
 )  # fmt: skip
 _LISTS = (
     "signals", "all_of", "any_of", "none_of", "applies_if", "na_if", "ignore_if", "excused_by",
@@ -68,16 +74,21 @@ class ReasonTexts:
         return tuple(code for code, _ in self.items)
 
 
-def parse_card(text: str, file: str, acts: Collection[str] | None = None) -> QualityCard:
+def parse_card(
+    text: str,
+    file: str,
+    acts: Collection[str] | None = None,
+    others: Mapping[str, str] = MappingProxyType({}),
+) -> QualityCard:
     """The card of a TOML text. ConfigError names the file, the place, and what is allowed.
 
     `acts`: the acts that exist; with them, a card that asks for another one is refused.
+    `others`: name of a card -> its TOML text, for a card that extends another.
     """
     data = _keys(_load(text, file), _CARD_KEYS, file)
-    tables = data.get("criterion")
-    if not isinstance(tables, list) or not tables:
+    criteria = tuple(_criterion(table, file) for table in _tables(data, file, others, 0))
+    if not criteria:
         raise ConfigError(f"{file}: no [[criterion]] table; a card needs at least one")
-    criteria = tuple(_criterion(table, file) for table in tables)
     if acts is not None:
         _check_acts(criteria, acts, file)
     try:
@@ -90,6 +101,31 @@ def parse_card(text: str, file: str, acts: Collection[str] | None = None) -> Qua
         )
     except ValueError as error:
         raise ConfigError(f"{file}: {error}") from error
+
+
+def _tables(data: Table, file: str, others: Mapping[str, str], depth: int) -> list[Table]:
+    """The tables of all criteria, those of the extended card first."""
+    own = data.get("criterion", [])
+    if not isinstance(own, list) or not all(isinstance(table, dict) for table in own):
+        raise ConfigError(f"{file}: criteria are [[criterion]] tables, got {own!r}")
+    base, drop = data.get("extends"), _strings(data.get("drop", []), f"{file}: drop")
+    if base is None:
+        if drop:
+            raise ConfigError(f"{file}: drop without extends; there is nothing to leave out")
+        return own
+    if base not in others or depth >= _LONGEST_CHAIN:
+        known = ", ".join(sorted(others)) or "none"
+        raise ConfigError(f"{file}: extends {base!r}, which is none of the cards: {known}")
+    parent = _keys(_load(others[str(base)], str(base)), _CARD_KEYS, str(base))
+    tables = {str(table["id"]): table for table in _tables(parent, str(base), others, depth + 1)}
+    strange = sorted(set(drop) - set(tables))
+    if strange:
+        raise ConfigError(f"{file}: drop: {strange[0]!r} is no criterion of {base}")
+    kept = {name: table for name, table in tables.items() if name not in drop}
+    for table in own:
+        name = str(table.get("id"))
+        kept[name] = {**kept.get(name, {}), **table}
+    return list(kept.values())
 
 
 def parse_condition(text: str) -> Condition:
@@ -187,6 +223,7 @@ def _criterion(value: object, file: str) -> Criterion:
             content=_flag(table, "content", True, place),
             at_end=_flag(table, "at_end", False, place),
             examples=_examples(table.get("example", []), place),
+            block=_texts(table["block"], f"{place}, block") if "block" in table else None,
             **lists,
         )
     except ValueError as error:

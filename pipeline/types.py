@@ -518,7 +518,7 @@ class Criterion:
     A signal does not count in a turn with one of `ignore_if`; a "no" signal is forgiven when one
     of `excused_by` stands in the same turn or one of `excused_next` in the operator's next turn.
     `content`: about the substance, so it does not apply to a wrong number; `at_end`: said when a
-    call ends, so it does not apply when the line drops.
+    call ends, so it does not apply when the line drops; `block`: heading under which it is read.
     """
 
     criterion_id: str
@@ -541,6 +541,7 @@ class Criterion:
     content: bool = True
     at_end: bool = False
     examples: tuple[CardExample, ...] = ()
+    block: Texts | None = None
 
     def __post_init__(self) -> None:
         if self.weight <= 0:

@@ -7,8 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import cast
 
-from pipeline.cards import parse_card
 from pipeline.label import Registry, label, parse_registry
+from pipeline.run import read_card
 from pipeline.score import answer
 from pipeline.tag import Lexicon, parse_lexicon, tag
 from pipeline.types import (
@@ -39,9 +39,8 @@ def registry() -> Registry:
 
 
 @cache
-def card() -> QualityCard:
-    path = CONFIGS / "cards" / "1414.toml"
-    return parse_card(path.read_text(encoding="utf-8"), path.name, lexicon().names())
+def card(name: str = "1414") -> QualityCard:
+    return read_card(Path(name), lexicon().names())
 
 
 def dialogue(

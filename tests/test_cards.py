@@ -9,7 +9,7 @@ from calls import CONFIGS, answers_to, card, dialogue, lexicon
 
 from pipeline.cards import parse_card, parse_condition, parse_reasons, render_reason
 from pipeline.errors import ConfigError
-from pipeline.types import Interaction
+from pipeline.run import run_example
 
 TEXT = (CONFIGS / "cards" / "1414.toml").read_text(encoding="utf-8")
 IDS = {
@@ -19,10 +19,13 @@ IDS = {
     "hold_thanked", "empathy", "no_rudeness", "no_refusal_phrase", "no_uncertain_answer",
     "no_interruption", "no_cold_redirect",
 }  # fmt: skip
+SHIPPED = sorted(path.stem for path in (CONFIGS / "cards").glob("*.toml"))
 EXAMPLES = [
-    pytest.param(criterion.criterion_id, example, id=f"{criterion.criterion_id}-{at}")
-    for criterion in card().criteria
+    pytest.param(name, criterion.criterion_id, example, id=f"{name}-{criterion.criterion_id}-{at}")
+    for name in SHIPPED
+    for criterion in card(name).criteria
     for at, example in enumerate(criterion.examples)
+    if name == "1414" or example not in [e for c in card("1414").criteria for e in c.examples]
 ]
 MINIMAL = """
 id = "mini"
@@ -51,11 +54,71 @@ def test_every_criterion_has_examples_of_both_outcomes():
         assert {"yes", "no"} <= values, criterion.criterion_id
 
 
-@pytest.mark.parametrize(("criterion", "example"), EXAMPLES)
-def test_examples_of_the_card(criterion, example):
-    transcript = dialogue(*(f"{role}: {text}" for role, text in example.turns))
-    found = answers_to(transcript, Interaction(example.metrics))[criterion]
+@pytest.mark.parametrize(("name", "criterion", "example"), EXAMPLES)
+def test_examples_of_the_cards(name, criterion, example):
+    found = run_example(card(name), criterion, example)
     assert found.value == example.expected, found.reason
+
+
+BASE = (
+    MINIMAL
+    + """
+[[criterion]]
+id = "second"
+dimension = "operator_competence"
+class = "minor"
+weight = 1.0
+text = { ru = "т", kk = "т", en = "t" }
+method = "tag"
+evidence = "required"
+signals = ["act:farewell"]
+"""
+)
+CHILD = """
+id = "child"
+version = "3"
+extends = "mini"
+minimum_coverage = 0.7
+title = { ru = "т", kk = "т", en = "t" }
+"""
+
+
+def test_a_card_takes_over_changes_and_leaves_out_criteria():
+    changed = CHILD + 'drop = ["polite"]\n[[criterion]]\nid = "second"\nweight = 3.0\n'
+    parsed = parse_card(changed, "child.toml", lexicon().names(), {"mini": BASE})
+    assert (parsed.card_id, parsed.version, parsed.minimum_coverage) == ("child", "3", 0.7)
+    (only,) = parsed.criteria
+    assert (only.criterion_id, only.weight, only.signals[0].name) == ("second", 3.0, "farewell")
+    whole = parse_card(CHILD, "child.toml", None, {"mini": BASE})
+    assert [item.criterion_id for item in whole.criteria] == ["polite", "second"]
+
+
+@pytest.mark.parametrize(
+    ("text", "others", "said"),
+    [
+        (CHILD, {}, "extends 'mini', which is none of the cards: none"),
+        (CHILD + 'drop = ["rude"]', {"mini": BASE}, "'rude' is no criterion of mini"),
+        (
+            MINIMAL.replace("[[criterion]]", 'drop = ["a"]\n[[criterion]]'),
+            {},
+            "drop without extends",
+        ),
+        (CHILD, {"mini": CHILD}, "extends 'mini'"),
+    ],
+)
+def test_a_card_that_extends_what_it_cannot_says_so(text, others, said):
+    with pytest.raises(ConfigError) as caught:
+        parse_card(text, "child.toml", None, others)
+    assert said in str(caught.value)
+
+
+def test_the_block_card_is_worth_a_hundred_points():
+    points: dict[str, float] = {}
+    for item in card("blocks").criteria:
+        assert item.block is not None, item.criterion_id
+        points[item.block.en] = points.get(item.block.en, 0.0) + item.weight
+    assert points == {"Script": 30, "Speech": 20, "Consultation": 30, "Engagement": 20}
+    assert {item.criterion_id for item in card("blocks").criteria} == IDS
 
 
 @pytest.mark.parametrize(

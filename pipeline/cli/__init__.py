@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from pipeline.cli import importing, inspect, logs, models, roles, running
+from pipeline.cli import cards, importing, inspect, logs, models, roles, running
 from pipeline.cli.console import fail
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(models.app, name="models")
+app.add_typer(cards.app, name="cards")
 app.add_typer(running.config_app, name="config")
 app.command("run")(running.run)
 app.command("import")(importing.import_transcripts)

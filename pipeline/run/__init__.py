@@ -2,8 +2,9 @@
 
 from pipeline.run.again import correct_roles
 from pipeline.run.batch import BatchOptions, Summary, Watcher, run_batch
+from pipeline.run.examples import lexicon_names, run_example
 from pipeline.run.importing import Arrival, arrival, import_calls
-from pipeline.run.plan import Plan, build_plan, fingerprints
+from pipeline.run.plan import Plan, build_plan, fingerprints, read_card
 from pipeline.run.work import Item, process
 
 __all__ = [
@@ -18,6 +19,9 @@ __all__ = [
     "correct_roles",
     "fingerprints",
     "import_calls",
+    "lexicon_names",
     "process",
+    "read_card",
     "run_batch",
+    "run_example",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -71,23 +71,39 @@ def build_plan(config: Config, *, card: Path | None, threads: int, listening: bo
     Raises ConfigError for a data file that cannot be used, ModelMissing for a model not fetched.
     """
     configs = resources() / "configs"
-    card_path = card or configs / "cards" / "1414.toml"
     texts = {
         "lexicon": _text(configs / "lexicon.toml"),
         "agencies": _text(configs / "agencies.toml"),
-        "card": _text(card_path),
     }
     models, model_digests = _models(config, threads, listening=listening)
     digests = {name: _sha(text) for name, text in texts.items()} | model_digests
     lexicon = tag.parse_lexicon(texts["lexicon"])
+    parsed = read_card(card or Path("1414"), lexicon.names())
+    digests["card"] = _sha(repr(parsed))
     return Plan(
         config=replace(config, transcribe=replace(config.transcribe, engine=models.engine)),
         models=models,
         lexicon=lexicon,
         agencies=label.parse_registry(texts["agencies"]),
-        card=cards.parse_card(texts["card"], card_path.name, lexicon.names()),
+        card=parsed,
         digests=tuple(sorted(digests.items())),
     )
+
+
+def read_card(card: Path, acts: Collection[str]) -> QualityCard:
+    """The card of a file, or a shipped one by its name, with what it extends.
+
+    Cards beside the file can be extended too. Raises ConfigError.
+    """
+    folder = resources() / "configs" / "cards"
+    shipped = {path.stem: path for path in sorted(folder.glob("*.toml"))}
+    path = card if card.is_file() else shipped.get(str(card), card)
+    if not path.is_file():
+        raise ConfigError(f"card {card}: no such file; shipped cards: {', '.join(shipped)}")
+    beside = {found.stem: found for found in sorted(path.parent.glob("*.toml"))}
+    others = {name: found for name, found in (beside | shipped).items() if found != path}
+    texts = {name: _text(found) for name, found in others.items()}
+    return cards.parse_card(_text(path), path.name, acts, texts)
 
 
 def _text(path: Path) -> str:
