@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from math import exp, log
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy.typing as npt
 
 from pipeline.types import Role, RoleCorrection, Transcript, Turn
 
-VERSION = "3"
+VERSION = "4"
 
 PARTIES: tuple[Role, ...] = ("operator", "caller", "ivr")
 
@@ -36,6 +37,10 @@ class RoleOptions:
     #: full, of the call and of the turn
     doubted: float = 0.5
     believed: float = 0.65
+    #: s of pause that part an announcement from the operator who then answers
+    answer_pause: float = 1.5
+    #: probability that what is said before such a pause is an announcement
+    answer_probability: float = 0.8
     #: s that a voice must speak, before all others and never again, to be an announcement
     opening_voice: float = 2.0
     #: probability of such an announcement
@@ -181,6 +186,7 @@ def _announcements(
     """
     found: dict[int, float] = {}
     caller_spoke = False
+    before, greeting = _before_the_answer(turns, evidence, options)
     for turn in turns:
         head = 0.0 if evidence.head is None else float(evidence.head[turn.index, 2])
         phrases = sum(role == "ivr" for role in evidence.phrases[turn.index])
@@ -188,12 +194,41 @@ def _announcements(
         probability = 1 - (1 - head) * exp(-options.phrase * phrases)
         if evidence.head is None and others:
             probability /= 1 + others
-        needed = options.announcement_after if caller_spoke else options.announcement_before
-        if texts[turn.index] and probability >= needed and (phrases or head >= 0.8):
+        late = caller_spoke or turn.index == greeting
+        needed = options.announcement_after if late else options.announcement_before
+        if turn.index in before:
+            found[turn.index] = max(probability, options.answer_probability)
+        elif texts[turn.index] and probability >= needed and (phrases or head >= 0.8):
             found[turn.index] = max(probability, options.threshold)
         elif texts[turn.index]:
             caller_spoke = caller_spoke or _odds(turn.index, texts, evidence, options) < 0
     return found
+
+
+def _before_the_answer(
+    turns: Sequence[Turn], evidence: RoleEvidence, options: RoleOptions
+) -> tuple[frozenset[int], int | None]:
+    """Of one side's turns before the other side speaks: what a machine said, and the greeting.
+
+    The last of them is the operator's answer if that side goes on speaking afterwards. What came
+    before it, after the length of a sentence and before a pause, was said while nobody answered.
+    """
+    if not turns:
+        return frozenset(), None
+    side = turns[0].speaker
+    run = [turn for turn in turns if turn.speaker == side]
+    others = [turn.index for turn in turns if turn.speaker != side]
+    opening = [turn for turn in run if not others or turn.index < others[0]]
+    if not others or len(opening) == len(run):
+        return frozenset(), None
+    before = frozenset(
+        turn.index
+        for turn, after in pairwise(opening)
+        if after.start - turn.end >= options.answer_pause
+        and turn.duration >= options.opening_voice
+        and "operator" not in evidence.phrases[turn.index]
+    )
+    return before, opening[-1].index
 
 
 def _odds(index: int, texts: Sequence[str], evidence: RoleEvidence, options: RoleOptions) -> float:

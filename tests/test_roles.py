@@ -201,6 +201,34 @@ def test_a_sure_head_finds_an_announcement_without_phrases() -> None:
     assert roles(lines, None, [(0.15, 0.15, 0.7), *head[1:]])[0] != "ivr"
 
 
+def test_what_is_said_before_somebody_answers_is_an_announcement() -> None:
+    lines: list[Line] = [("S0", 0, "разговор пишется", ()), *DIALOGUE]
+    transcript, evidence = made(lines)
+
+    def first(pause: float, channel: int | None = 0) -> list[Role]:
+        moved = tuple(
+            replace(turn, start=turn.start + pause, end=turn.end + pause) if turn.index else turn
+            for turn in transcript.turns
+        )
+        found = assign_roles(
+            replace(transcript, turns=moved), evidence, operator_channel=channel, options=OPTIONS
+        )
+        return [turn.role for turn in found.turns]
+
+    # the lines are half a second apart
+    assert first(1.2) == ["ivr", "operator", "caller", "operator", "caller"]
+    assert first(0.2) == ["operator", "operator", "caller", "operator", "caller"]
+    assert first(1.2, None)[0] == "ivr"
+
+
+def test_the_greeting_before_the_caller_speaks_is_the_operators() -> None:
+    lines: list[Line] = [("S0", 0, "вы позвонили в единый центр", ()), *DIALOGUE[1:]]
+    head = [(0.1, 0.05, 0.85)] + [(0.5, 0.5, 0.0)] * 3
+    assert roles(lines, 0, head)[0] == "operator"
+    alone: list[Line] = [lines[0], ("S1", 1, "алло", ())]
+    assert roles(alone, 0, head[:2])[0] == "ivr"
+
+
 def test_a_turn_without_words_is_no_announcement() -> None:
     lines: list[Line] = [("S0", 0, "", ()), *DIALOGUE]
     assert roles(lines, None, [(0.0, 0.0, 1.0)] + [(0.5, 0.5, 0.0)] * 4)[0] == "operator"
