@@ -116,6 +116,38 @@ def _replaced(error: UnicodeError) -> tuple[str, int]:
     return UNREADABLE, error.end
 
 
+def split_fields(
+    lines: pa.Table, delimiter: str, width: int, places: tuple[tuple[str, int], ...]
+) -> pa.Table:
+    """The fields of delimited lines: `number` and a text column for each of `places` (1-based).
+
+    `lines` has `number` and `text`, whose every value is a well-formed line of `width` fields
+    that ends in LF.
+    """
+    import pyarrow as pa
+    from pyarrow import csv as arrow_csv
+
+    if lines.num_rows == 0:
+        names = {name: pa.array([], pa.string()) for name, _ in places}
+        return pa.table({"number": pa.array([], pa.int64()), **names})
+    text = pa.concat_arrays(lines["text"].chunks)
+    _, offsets, data = text.buffers()
+    wide = pa.types.is_large_string(text.type)
+    ends = np.frombuffer(offsets, np.int64 if wide else np.int32)
+    begin, end = int(ends[text.offset]), int(ends[text.offset + len(text)])
+    columns = [f"f{place - 1}" for _, place in places]
+    found = arrow_csv.read_csv(
+        pa.BufferReader(data.slice(begin, end - begin)),
+        read_options=arrow_csv.ReadOptions(column_names=[f"f{n}" for n in range(width)]),
+        parse_options=arrow_csv.ParseOptions(delimiter=delimiter, ignore_empty_lines=False),
+        convert_options=arrow_csv.ConvertOptions(
+            include_columns=columns, column_types=dict.fromkeys(columns, pa.string())
+        ),
+    )
+    named = found.rename_columns([name for name, _ in places])
+    return named.append_column("number", lines["number"])
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
     """What the beginning of a delimited file shows: its most common width, rows of that width."""

@@ -1,16 +1,16 @@
 # ruff: noqa: S608 - what is put into SQL are expressions built here and quoted texts
 """The SQL that judges and splits lines of a log; every number leaves it normalised or not at all.
 
-Each statement reads a table `log_lines` (number, line) and gives one row per line with `kind`: NULL
-for a valid line, else why it was rejected.
+Each statement gives one row per line of a table `log_lines` (number, line) with `kind`: NULL for a
+valid line, else why it was rejected.
 """
 
 from __future__ import annotations
 
 import re
 
-from pipeline.ingest import CdrLayout
-from pipeline.store.log_layout import Columns
+from pipeline.ingest import CDR_FIELDS, CdrLayout
+from pipeline.store.log_layout import TITLES, Columns
 
 DISPOSITIONS = ("ANSWERED", "NO ANSWER", "BUSY", "CONGESTION", "FAILED")
 #: Least number of parameters of the events that are counted.
@@ -65,95 +65,100 @@ def is_moment(text: str, time_format: str) -> str:
     return f"(regexp_full_match({text}, {quoted(shape)}) AND {parsed} IS NOT NULL)"
 
 
-def cdr_sql(columns: Columns, layout: CdrLayout) -> str:
-    """Call detail records: kind, and of valid lines src, dst, times, ids …"""
-    mark = re.escape(layout.delimiter) if layout.delimiter != " " else " "
+def whole_sql(columns: Columns, layout: CdrLayout) -> str:
+    """Lines of `log_lines` with `whole`: readable, quotes closed, the right number of columns."""
+    mark = re.escape(layout.delimiter)
     one = f'(?:"(?:[^"]|"")*"|[^"{mark}]*)'
-    shape, piece = quoted(f"{one}(?:{mark}{one})*"), quoted(mark + one)
-    trim = quoted(layout.delimiter + '"')
+    shape = quoted(f"{one}(?:{mark}{one}){{{columns.width - 1}}}")
+    return (
+        f"SELECT number, line, NOT {BINARY} AND regexp_full_match(line, {shape}) AS whole "
+        "FROM log_lines"
+    )
 
-    def text(name: str) -> str:
-        place = columns.place(name)
-        return "NULL::VARCHAR" if place is None else f"trim(f[{place}], {trim})"
 
-    names = ("src", "dst", "did", "dcontext", "dstchannel", "start", "answer", "end", "duration",
-             "billsec", "disposition", "uniqueid", "linkedid")  # fmt: skip
-    fields = ",\n        ".join(f'{text(name)} AS "{name}"' for name in names)
+def cdr_sql(columns: Columns, layout: CdrLayout) -> str:
+    """Call detail records: kind, and of valid lines src, dst, moment, ids …
+
+    Reads `log_whole` (number, line, whole) and, of the whole lines, `log_fields` (number and the
+    fields that the columns name).
+    """
+    absent = ", ".join(
+        f'NULL::VARCHAR AS "{name}"' for name in CDR_FIELDS if columns.place(name) is None
+    )
     return f"""
-WITH split AS (
-    SELECT number, line, {BINARY} AS is_binary,
-        regexp_full_match(line, {shape}) AS well_formed,
-        regexp_extract_all({quoted(layout.delimiter)} || line, {piece}) AS f
-    FROM log_lines
-), named AS (
-    SELECT number, line, is_binary, well_formed, f,
-        {fields}
-    FROM split
+WITH named AS (
+    SELECT *{", " + absent if absent else ""} FROM log_fields
 )
 SELECT number, line, src, coalesce(nullif(did, ''), dst) AS dst, dcontext, dstchannel,
-    {_moment("start", layout)} AS started_at,
-    {_end(columns, layout)} AS ended_at,
+    try_strptime("start", {quoted(layout.time_format)}) AS started_at,
     try_cast(duration AS INTEGER) AS duration_s,
     try_cast(billsec AS INTEGER) AS talk_s,
     upper(disposition) AS disposition, uniqueid,
     coalesce(nullif(linkedid, ''), uniqueid) AS linkedid,
-    {_cdr_kind(columns, layout, trim)} AS kind
-FROM named"""
+    {_kind_of_whole(columns, layout)} AS kind
+FROM named JOIN log_whole USING (number)
+UNION ALL BY NAME
+SELECT number, line, {_kind_of_broken(columns, layout)} AS kind
+FROM (SELECT number, line, {_pieces(layout)} AS f FROM log_whole WHERE NOT whole)"""
 
 
-def _moment(name: str, layout: CdrLayout) -> str:
-    return f'try_strptime("{name}", {quoted(layout.time_format)})'
+def _pieces(layout: CdrLayout) -> str:
+    """SQL: the fields of a line whose quotes may be broken, without their quotes."""
+    mark = re.escape(layout.delimiter)
+    pattern = quoted(f'{mark}(?:"(?:[^"]|"")*"|[^"{mark}]*)')
+    trim = quoted(layout.delimiter + '"')
+    cut = f"regexp_extract_all({quoted(layout.delimiter)} || line, {pattern})"
+    return f"list_transform({cut}, lambda t: trim(t, {trim}))"
 
 
-def _end(columns: Columns, layout: CdrLayout) -> str:
-    if columns.place("end") is None:
-        return f"{_moment('start', layout)} + to_seconds(try_cast(duration AS INTEGER))"
-    return _moment("end", layout)
-
-
-def _cdr_kind(columns: Columns, layout: CdrLayout, trim: str) -> str:
-    """Why a line is rejected, in this order.
-
-    Too few columns are a cut line, unless a disposition stands out of its place or the line ends
-    with an id although it was not cut right behind one: then columns are missing in between.
-    """
-    titles = listed(tuple(sorted({*columns.titles, "accountcode", "src", "dst", "dcontext"})))
+def _kind_of_whole(columns: Columns, layout: CdrLayout) -> str:
     ids, time = quoted(layout.id_pattern), layout.time_format
-    last = f"trim(f[-1], {trim})"
-    states = listed(DISPOSITIONS)
-    moved = (
-        f"(len(list_filter(f, lambda t: upper(trim(t, {trim})) IN ({states}))) > 0 "
-        f"AND NOT coalesce(upper(disposition) IN ({states}), false))"
-    )
-    not_cut = f"(regexp_full_match({last}, {ids}) AND len(f) <> {columns.place('uniqueid')})"
-    dates = [is_moment("start", time)]
+    dates = [is_moment('"start"', time)]
     if columns.place("end") is not None:
         dates.append(is_moment('"end"', time))
     if columns.place("answer") is not None:
         dates.append(f"(answer = '' OR {is_moment('answer', time)})")
     values = [
         "regexp_full_match(duration, '[0-9]{1,9}')",
-        f"upper(disposition) IN ({states})",
+        f"upper(disposition) IN ({listed(DISPOSITIONS)})",
         f"regexp_full_match(uniqueid, {ids})",
     ]
     if columns.place("billsec") is not None:
         values.append("regexp_full_match(billsec, '[0-9]{1,9}')")
     if columns.place("linkedid") is not None:
         values.append(f"regexp_full_match(linkedid, {ids})")
-    good_dates, good_values = " AND ".join(dates), " AND ".join(values)
+    titles = listed(_titles(columns))
     return f"""CASE
-        WHEN well_formed AND NOT is_binary AND len(f) = {columns.width}
-            AND {good_dates} AND {good_values} THEN NULL
-        WHEN is_binary THEN 'binary'
-        WHEN len(f) >= 3
-            AND len(list_filter(f, lambda t: lower(trim(t, {trim})) IN ({titles}))) >= 3
-            THEN 'header'
-        WHEN NOT well_formed THEN 'truncated'
-        WHEN len(f) > {columns.width} THEN 'wrong_columns'
-        WHEN len(f) < {columns.width}
-            THEN CASE WHEN {moved} OR {not_cut} THEN 'wrong_columns' ELSE 'truncated' END
-        WHEN NOT coalesce({good_dates}, false) THEN 'bad_date'
+        WHEN {" AND ".join([*dates, *values])} THEN NULL
+        WHEN lower(src) IN ({titles}) AND lower("start") IN ({titles}) THEN 'header'
+        WHEN NOT ({" AND ".join(dates)}) THEN 'bad_date'
         ELSE 'bad_value'
+    END"""
+
+
+def _titles(columns: Columns) -> tuple[str, ...]:
+    return tuple(sorted({*columns.titles, *TITLES}))
+
+
+def _kind_of_broken(columns: Columns, layout: CdrLayout) -> str:
+    """Why a line that is not whole is rejected, in this order.
+
+    Too few columns are a cut line, unless a disposition stands out of its place or the line ends
+    with an id although it was not cut right behind one: then columns are missing in between.
+    """
+    states = listed(DISPOSITIONS)
+    found = f"len(list_filter(f, lambda t: upper(t) IN ({states}))) > 0"
+    at_home = f"coalesce(upper(f[{columns.place('disposition')}]) IN ({states}), false)"
+    ended = f"regexp_full_match(f[-1], {quoted(layout.id_pattern)})"
+    return f"""CASE
+        WHEN {BINARY} THEN 'binary'
+        WHEN len(list_filter(f, lambda t: lower(t) IN ({listed(_titles(columns))}))) >= 3
+            THEN 'header'
+        WHEN length(replace(line, '"', '')) % 2 <> length(line) % 2 THEN 'truncated'
+        WHEN len(f) > {columns.width} THEN 'wrong_columns'
+        WHEN {found} AND NOT {at_home} OR {ended} AND len(f) <> {columns.place("uniqueid")}
+            THEN 'wrong_columns'
+        ELSE 'truncated'
     END"""
 
 

@@ -15,11 +15,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from zoneinfo import ZoneInfo
 
-from pipeline.backends.logs_lines import Block, digest, look, read_blocks
+from pipeline.backends.logs_lines import Block, digest, look, read_blocks, split_fields
 from pipeline.errors import ConfigError
 from pipeline.ingest import AccessOptions, CdrLayout, QueuePlan, caller_key
-from pipeline.store.log_layout import find_columns
-from pipeline.store.log_parsing import NUMBER_MACROS, cdr_sql, listed, queue_log_sql, quoted
+from pipeline.store.log_layout import Columns, find_columns
+from pipeline.store.log_parsing import (
+    NUMBER_MACROS,
+    cdr_sql,
+    listed,
+    queue_log_sql,
+    quoted,
+    whole_sql,
+)
 
 if TYPE_CHECKING:
     import duckdb
@@ -144,18 +151,18 @@ class _Loader:
     def _drop(self) -> None:
         for relation in ("log_keys", "log_offsets"):
             self._db.unregister(relation)
-        for table in ("log_touched", "log_parsed", "log_keyed", "log_new", "log_old"):
+        for table in ("log_touched", "log_whole", "log_parsed", "log_keyed", "log_new", "log_old"):
             self._db.execute(f"DROP TABLE IF EXISTS temp.{table}")
 
     def _file(self, path: Path, kind: Kind) -> LoadedLog:
         sha256 = digest(path)
         if known := self._known(sha256, kind):
             return known
-        select = queue_log_sql() if kind == "queue_log" else self._cdr_select(path)
+        columns = self._columns(path) if kind == "cdr" else None
         total = crlf = accepted = duplicates = 0
         rejections: dict[str, Rejection] = {}
         for block in read_blocks(path):
-            new, same = self._block(block, select, kind, sha256)
+            new, same = self._block(block, columns, sha256)
             total, crlf = total + block.lines, crlf + block.crlf
             accepted, duplicates = accepted + new, duplicates + same
             self._collect_rejections(rejections)
@@ -167,9 +174,8 @@ class _Loader:
         self._record(sha256, loaded)
         return loaded
 
-    def _cdr_select(self, path: Path) -> str:
-        columns = find_columns(look(path, self._layout.delimiter), self._layout, path.name)
-        return cdr_sql(columns, self._layout)
+    def _columns(self, path: Path) -> Columns:
+        return find_columns(look(path, self._layout.delimiter), self._layout, path.name)
 
     def _known(self, sha256: str, kind: Kind) -> LoadedLog | None:
         row = self._db.execute(
@@ -199,32 +205,50 @@ class _Loader:
         )
         return LoadedLog(row[0], kind, row[2], row[3], rejections, row[4], row[5], known=True)
 
-    def _block(self, block: Block, select: str, kind: Kind, sha256: str) -> tuple[int, int]:
-        """Accepted and duplicate lines of a block; the accepted ones are stored."""
-        target = "contact_leg" if kind == "cdr" else "contact_event"
+    def _parse(self, block: Block, columns: Columns | None) -> None:
+        """The lines of a block, judged, in log_parsed; columns None: of a queue log."""
         db = self._db
         db.register("log_lines", block.table)
         try:
-            db.execute(f"CREATE OR REPLACE TEMP TABLE log_parsed AS {select}")
+            if columns is None:
+                db.execute(f"CREATE OR REPLACE TEMP TABLE log_parsed AS {queue_log_sql()}")
+                return
+            layout = self._layout
+            db.execute(f"CREATE OR REPLACE TEMP TABLE log_whole AS {whole_sql(columns, layout)}")
         finally:
             db.unregister("log_lines")
+        whole = db.execute(
+            "SELECT number, line || chr(10) AS text FROM log_whole WHERE whole"
+        ).to_arrow_table()
+        fields = split_fields(whole, layout.delimiter, columns.width, columns.places)
+        db.register("log_fields", fields)
+        try:
+            db.execute(f"CREATE OR REPLACE TEMP TABLE log_parsed AS {cdr_sql(columns, layout)}")
+        finally:
+            db.unregister("log_fields")
+
+    def _block(self, block: Block, columns: Columns | None, sha256: str) -> tuple[int, int]:
+        """Accepted and duplicate lines of a block; the accepted ones are stored."""
+        self._parse(block, columns)
+        is_cdr, db = columns is not None, self._db
+        target = "contact_leg" if is_cdr else "contact_event"
         secret = quoted(self._sources.key.hex())
         db.execute(f"""CREATE OR REPLACE TEMP TABLE log_keyed AS
             SELECT min(number) AS number, line_key
-            FROM (SELECT number, md5_number(sha256({secret} || line)) AS line_key
+            FROM (SELECT number, md5_number({secret} || line) AS line_key
                 FROM log_parsed WHERE kind IS NULL)
             GROUP BY line_key""")
         db.execute(f"""CREATE OR REPLACE TEMP TABLE log_old AS
             SELECT line_key FROM {target} SEMI JOIN log_keyed USING (line_key)""")
         phones = ", phone_number(src) AS src_phone, phone_number(dst) AS dst_phone"
         db.execute(f"""CREATE OR REPLACE TEMP TABLE log_new AS
-            SELECT log_parsed.* EXCLUDE (line, kind), line_key{phones if kind == "cdr" else ""}
+            SELECT log_parsed.* EXCLUDE (line, kind), line_key{phones if is_cdr else ""}
             FROM log_parsed JOIN log_keyed USING (number) ANTI JOIN log_old USING (line_key)""")
-        if kind == "cdr":
+        if is_cdr:
             self._register_keys()
             self._register_offsets()
-        db.execute(self._insert_legs(sha256) if kind == "cdr" else _insert_events(sha256))
-        ids = "uniqueid" if kind == "cdr" else "callid"
+        db.execute(self._insert_legs(sha256) if is_cdr else _insert_events(sha256))
+        ids = "uniqueid" if is_cdr else "callid"
         db.execute(f"INSERT INTO log_touched SELECT DISTINCT {ids} FROM log_new")
         (accepted,) = db.execute("SELECT count(*) FROM log_new").fetchone() or (0,)
         valid = "SELECT count(*) FROM log_parsed WHERE kind IS NULL"
@@ -258,7 +282,7 @@ class _Loader:
         return f"""
 INSERT INTO contact_leg BY NAME
 WITH told AS (
-    SELECT *,
+    SELECT *, split_part(split_part(dstchannel, '/', 2), '-', 1) AS set_name,
         coalesce({inbound}, dst IN {known}) AS is_inbound,
         coalesce({outbound}, dst NOT IN {known}) AS is_outbound
     FROM log_new
@@ -272,7 +296,8 @@ SELECT
     CASE WHEN is_inbound OR dst_phone IS NULL THEN dst END AS dst,
     caller.key AS caller_key,
     CASE WHEN NOT is_inbound THEN called.key END AS called_key,
-    nullif(regexp_extract(dstchannel, '^[A-Za-z0-9_]+/([0-9]{{2,6}})(?:-|$)', 1), '') AS extension,
+    CASE WHEN length(set_name) < 7 AND try_cast(set_name AS INTEGER) IS NOT NULL
+        THEN set_name END AS extension,
     started_at - to_seconds(offset_s) AS started_at_utc,
     started_at AS started_at_local,
     started_at - to_seconds(offset_s) + to_seconds(duration_s) AS ended_at_utc,
