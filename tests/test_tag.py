@@ -168,6 +168,23 @@ def test_amounts_and_echoes_are_not_dictation():
     assert "dictates_number" not in acts(echo, 1)
 
 
+def test_a_short_number_is_dictation_where_it_is_announced():
+    announced = dialogue("caller: Исходящий номер есть, семьсот тридцать дробь четыре.")
+    assert "dictates_number" in acts(announced, 0)
+    address = dialogue("caller: Мы живём на Сейфуллина, семьсот тридцать дробь четыре.")
+    assert "dictates_number" not in acts(address, 0)
+    sum_and_term = dialogue("caller: Отдала двести тысяч, два месяца жду.")
+    assert "dictates_number" not in acts(sum_and_term, 0)
+
+
+def test_a_head_does_not_take_an_echo_for_dictation():
+    transcript = dialogue(
+        "caller: Пять, три, один, ноль, так?", "operator: Пять, три, один, ноль, верно."
+    )
+    guessed = scores(transcript, "dictates_number", 0.99)
+    assert not [t for t in tag(transcript, lexicon(), guessed) if t.name == "dictates_number"]
+
+
 @pytest.mark.parametrize(
     ("line", "act", "shown"),
     [
@@ -180,6 +197,34 @@ def test_amounts_and_echoes_are_not_dictation():
         ("operator: Это, наверное, пять тысяч.", "uncertainty", True),
         ("operator: К сожалению, не могу вас соединить.", "redirect_warm", False),
         ("operator: Мүмкін емес.", "uncertainty", False),
+        ("operator: Заявление должно быть подписано ректором.", "uncertainty", False),
+        ("operator: Вы, видимо, номером ошиблись.", "uncertainty", False),
+        ("operator: Соседка, наверное, другое пособие имела в виду.", "uncertainty", False),
+        ("operator: Ол кісі жұмыс істейтін бе еді?", "uncertainty", False),
+        ("operator: Бір апта шамасы, дәл айта алмаймын.", "uncertainty", True),
+        ("operator: Заявление рассмотрят до пятницы.", "farewell", False),
+        ("operator: До пятницы!", "farewell", True),
+        ("operator: Светлого вам вечера.", "farewell", True),
+        ("operator: Бейсенбіге дейін.", "farewell", True),
+        ("operator: Жұмаға дейін қарап береді.", "farewell", False),
+        ("operator: Приветствую вас.", "greeting", True),
+        ("operator: Уағалейкумассалам, ағай.", "greeting", True),
+        ("operator: Я вас нигде не сбила?", "understanding_checked", True),
+        ("operator: Бәрі ұғынықты болды ма?", "understanding_checked", True),
+        ("operator: Shall I go over that again?", "understanding_checked", True),
+        ("operator: Можете повторить адрес?", "understanding_checked", False),
+        ("operator: Өкінішке қарай, қабылдау жабылған.", "empathy", False),
+        ("operator: Қиналғаныңызды көріп тұрмын.", "empathy", True),
+        ("operator: Кто угодно бы разозлился.", "empathy", True),
+        ("operator: Каждый гражданин может подать заявление.", "empathy", False),
+        ("operator: А что мы сделаем, не подскажу.", "refusal", True),
+        ("operator: Қолымызнан ештеңе келмейді.", "refusal", True),
+        ("operator: Вам ничего не нужно приносить.", "refusal", False),
+        ("operator: Подключу юриста, вы не отключайтесь.", "hold_announced", False),
+        ("operator: Повисите секунд тридцать, гляну в базе.", "hold_announced", True),
+        ("operator: Маман ертең барады, орнын көреді.", "next_steps", True),
+        ("operator: Жаза беріңіз, бәрібір.", "next_steps", False),
+        ("operator: Пункт не помню, в законе где-то.", "source_cited", False),
         ("caller: Я до них не могу дозвониться.", "cannot_get_through", True),
         ("caller: Үшінші рет қоңырау шалып тұрмын.", "repeat_contact", True),
         ("caller: Написал заявление на увольнение.", "asks_about_appeal", False),

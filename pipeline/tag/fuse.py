@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pipeline.tag.lexicon import ActLexicon, Lexicon, Match
-from pipeline.tag.numbers import NumberAct, number_acts
+from pipeline.tag.numbers import COUNTED, NumberAct, number_acts
 from pipeline.text.patterns import FoldedText, fold_text
 from pipeline.types import ActScores, Role, Tag, Transcript, Turn, Word
 
@@ -183,9 +183,10 @@ def _prefix(text: str, options: TagOptions) -> tuple[int, int]:
 def _with_numbers(
     named: list[tuple[str, _Evidence]], spoken: list[NumberAct]
 ) -> list[tuple[str, _Evidence]]:
-    """Counted number acts replace guessed ones: digits said again are a fact, not a guess."""
-    names = {item.name for item in spoken}
-    kept = [(name, item) for name, item in named if name not in names]
+    """Counted number acts replace guessed ones: digits are a fact, and a caller who says again
+    what the operator dictated sounds to a head like one who dictates.
+    """
+    kept = [(name, item) for name, item in named if name not in COUNTED]
     return kept + [
         (item.name, _Evidence(item.probability, item.start, item.end, "pattern")) for item in spoken
     ]

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 
 from pipeline.text import NumberSpan, numbers_in
+from pipeline.text.patterns import compile_patterns, fold_text, spans
 from pipeline.types import Turn
 
+COUNTED = ("dictates_number", "number_read_back")
+
 _REACH = 5  # turns back in which a read-back answers a dictation
+_STROKES = ("дробь", "тире", "слеш", "слэш", "дефис", "сызыкша", "slash", "dash", "stroke")
+_SHORT = 4  # digits of the shortest number that is announced as one
+_ANNOUNCED = compile_patterns(
+    [
+        "(номер|иин|талон|код|исходящий|входящий)\\w* .. ",
+        "(нөмір|жсн|талон|код)\\w* .. ",
+        "(number|iin|reference|code|ticket) .. ",
+    ]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +45,17 @@ def number_acts(
     offered: list[str] = []
     for turn, text in zip(turns, texts, strict=True):
         if turn.role == "operator":
-            spans = numbers_in(text)
+            heard = numbers_in(text)
             said = [item for at, item in dictated if turn.index - at <= _REACH]
-            echo = next((s for s in spans if any(_same(s.digits, item) for item in said)), None)
+            echo = next((s for s in heard if any(_same(s.digits, item) for item in said)), None)
             if echo:
                 acts.append(NumberAct("number_read_back", turn.index, echo.start, echo.end, 0.9))
-            offered += [span.digits for span in spans]
+            offered += [span.digits for span in heard]
         elif turn.role == "caller":
-            for span in numbers_in(text):
-                if _is_dictation(span, least) and not any(_same(span.digits, o) for o in offered):
+            for span in _joined(numbers_in(text), text):
+                announced = bool(spans(_ANNOUNCED, fold_text(text[: span.start]).text))
+                enough = min(least, _SHORT) if announced else least
+                if _is_dictation(span, enough) and not any(_same(span.digits, o) for o in offered):
                     acts.append(
                         NumberAct("dictates_number", turn.index, span.start, span.end, 0.85)
                     )
@@ -54,7 +68,20 @@ def _is_dictation(span: NumberSpan, least: int) -> bool:
     """Digits in groups; an amount of money is one round number."""
     if len(span.digits) < least:
         return False
-    return len(span.groups) >= 3 or not span.digits.endswith("00")
+    return len(span.groups) >= 3 or not any(group.endswith("00") for group in span.groups)
+
+
+def _joined(heard: tuple[NumberSpan, ...], text: str) -> list[NumberSpan]:
+    """Numbers with a spoken stroke between them are one: nine hundred stroke six."""
+    joined: list[NumberSpan] = []
+    for span in heard:
+        if joined and fold_text(text[joined[-1].end : span.start]).text.strip() in _STROKES:
+            last = joined[-1]
+            digits, groups = last.digits + span.digits, last.groups + span.groups
+            joined[-1] = replace(last, digits=digits, end=span.end, groups=groups)
+        else:
+            joined.append(span)
+    return joined
 
 
 def _same(left: str, right: str) -> bool:
