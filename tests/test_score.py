@@ -9,7 +9,7 @@ from calls import answers_to, card, dialogue, registry, tags_of
 
 from pipeline.label import label
 from pipeline.score import answer, scorecards
-from pipeline.types import Answer, Interaction, Interruption, Metric
+from pipeline.types import Answer, Interaction, Interruption, Metric, Tag
 
 GOOD = (
     "operator: Добрый день, контакт-центр министерства, меня зовут Алтынай.",
@@ -49,6 +49,37 @@ def test_a_no_without_its_quote_is_unknown():
     found = {a.criterion: a for a in answer(card(), transcript, forged, facts, Interaction())}
     assert found["no_rudeness"].value == "unknown"
     assert found["no_rudeness"].reason.startswith("quote_missing")
+
+
+def guessed(name, turn, quote, probability):
+    return Tag(name, probability, turn, float(turn), float(turn), quote, "model")
+
+
+def judged(transcript, *more):
+    tags = (*tags_of(transcript), *more)
+    facts = label(transcript, tags, None, registry())
+    return {a.criterion: a for a in answer(card(), transcript, tags, facts, Interaction())}
+
+
+def test_a_guess_of_a_head_alone_decides_only_where_it_is_sure():
+    transcript = dialogue(*GOOD[:2], "operator: Ну вот как-то этак.", "caller: Угу, спасибо вам.")
+    quote = transcript.texts()[2]
+    for name, criterion, value in (
+        ("understanding_checked", "understanding_checked", "yes"),
+        ("uncertainty", "no_uncertain_answer", "no"),
+    ):
+        weak = judged(transcript, guessed(name, 2, quote, 0.7))[criterion]
+        assert (weak.value, weak.reason) == ("unknown", f"unsure what={name}")
+        assert judged(transcript, guessed(name, 2, quote, 0.98))[criterion].value == value
+
+
+def test_an_answer_said_with_doubt_is_none():
+    asked = ("operator: Слушаю.", "caller: Сколько рассматривают заявление о субсидии?")
+    sure = judged(dialogue(*asked, "operator: Рассматривают пятнадцать рабочих дней."))
+    doubtful = judged(dialogue(*asked, "operator: Кажется, пятнадцать рабочих дней."))
+    assert sure["deadline_stated"].value == "yes"
+    assert doubtful["deadline_stated"].value == "unknown"
+    assert doubtful["no_uncertain_answer"].value == "no"
 
 
 def test_unsure_roles_leave_everything_unknown():

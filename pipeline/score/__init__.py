@@ -6,6 +6,6 @@ from pipeline.score.answers import answer
 from pipeline.score.case import ScoreOptions
 from pipeline.score.totals import scorecards
 
-VERSION = "1"
+VERSION = "2"
 
 __all__ = ["VERSION", "ScoreOptions", "answer", "scorecards"]

@@ -37,6 +37,8 @@ from pipeline.types import (
 )
 
 _DEFAULTS = ScoreOptions()
+_ASSERTIONS = ("answer", "deadline")  # acts that are worth little when said with doubt
+_DOUBT = Condition("act", "uncertainty")
 
 
 def answer(  # noqa: PLR0913, PLR0917  one call has this many sides
@@ -91,6 +93,8 @@ def _by_signals(criterion: Criterion, case: Case) -> Answer:
     said = _said(criterion, window, case)
     counted = [hit for hit in said if not is_excused(criterion, hit, case)]
     what = ",".join(condition.name for condition in criterion.signals)
+    if counted and all(_is_weak(criterion, hit, case) for hit in counted):
+        return _plain(criterion, "unknown", f"unsure what={what}")
     if counted:
         value: AnswerValue = "yes" if criterion.evidence == "required" else "no"
         return _shown(criterion, value, counted, case)
@@ -98,6 +102,13 @@ def _by_signals(criterion: Criterion, case: Case) -> Answer:
         return _plain(criterion, "na", "line_dropped")
     if case.doubt is not None:
         return _plain(criterion, "unknown", case.doubt)
+    return _unseen(criterion, what, window, said, case)
+
+
+def _unseen(
+    criterion: Criterion, what: str, window: frozenset[int], said: list[Hit], case: Case
+) -> Answer:
+    """No signal that counts: a no where one is required, a yes where none is wanted."""
     places = _listed(window)
     if criterion.evidence == "required":
         return _absent(criterion, "no", f"absent what={what} searched={places}", case)
@@ -120,6 +131,17 @@ def _said(criterion: Criterion, window: frozenset[int], case: Case) -> list[Hit]
         and hit.probability >= least
         and not any_at(criterion.ignore_if, (hit.turn,), case)
     ]
+
+
+def _is_weak(criterion: Criterion, hit: Hit, case: Case) -> bool:
+    """Too little to decide alone: a head's guess, or an answer that is itself a guess."""
+    options = case.options
+    if criterion.evidence == "absence":
+        return hit.guessed and hit.probability < options.guessed_accusation_probability
+    if hit.guessed and hit.probability < options.guess_probability:
+        return True
+    doubts = [doubt for doubt in hits(_DOUBT, case) if doubt.turn == hit.turn]
+    return hit.what in _ASSERTIONS and any(not doubt.guessed for doubt in doubts)
 
 
 def _listed(turns: Iterable[int]) -> str:

@@ -29,6 +29,10 @@ class ScoreOptions:
     minimum_probability: float = 0.5
     #: probability from which an act may be held against the operator
     accusation_probability: float = 0.6
+    #: probability from which an act that no pattern shows, only a head, decides an answer
+    guess_probability: float = 0.75
+    #: likewise where it is held against the operator
+    guessed_accusation_probability: float = 0.95
     #: probability of a turn's role below which what is said in it decides nothing
     minimum_role_probability: float = 0.6
     #: share of the speech whose role must be that sure, else every answer is unknown
@@ -47,7 +51,7 @@ class ScoreOptions:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """Words of the operator (or the caller) that show a signal."""
+    """Words of the operator (or the caller) that show a signal; `guessed`: by a head alone."""
 
     what: str
     turn: int
@@ -55,6 +59,7 @@ class Hit:
     start: float
     probability: float
     method: Method
+    guessed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +130,10 @@ def hits(condition: Condition, case: Case) -> Iterable[Hit]:
         for tag in case.tags:
             if tag.name == condition.name:
                 method: Method = "rule" if tag.source == "pattern" else "model"
-                yield Hit(tag.name, tag.turn, tag.quote, tag.start, tag.probability, method)
+                yield Hit(
+                    tag.name, tag.turn, tag.quote, tag.start, tag.probability, method,
+                    tag.source == "model",
+                )  # fmt: skip
     elif condition.kind == "redirect":
         for item in case.facts.redirects:
             if item.kind == condition.name:
