@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pipeline.label.calls import LabelOptions, label
-from pipeline.label.redirects import Days
+from pipeline.label.promises import Days
 from pipeline.label.registry import Agency, Registry, Topic, parse_registry
 
-VERSION = "3"
+VERSION = "4"
 
 __all__ = [
     "VERSION",

@@ -8,8 +8,10 @@ from statistics import fmean
 import numpy as np
 
 from pipeline.label.evidence import Evidence, either, gather, turns_of
-from pipeline.label.redirects import Days, promises, redirects
+from pipeline.label.promises import Days, promises
+from pipeline.label.redirects import redirects
 from pipeline.label.registry import Registry
+from pipeline.text import numbers_in
 from pipeline.types import (
     ActScores,
     CallFacts,
@@ -29,6 +31,9 @@ _SMALL_WORDS = frozenset((
 ))  # fmt: skip
 
 
+_ALONE = 0.7  # of a head's trusted probability: below it a flag needs words that show it
+_WRONG_NUMBER = 0.65  # combined probability from which a wrong number is believed
+_NUMBER_DIGITS = 3
 _OWN_BODY = 2.0  # as much as one word of the caller that points to a topic
 
 
@@ -76,7 +81,7 @@ def label(  # noqa: PLR0913
         return CallFacts(_empty_labels(state, state_label))
     topic = _topic(evidence, scores, registry, options)
     sent = redirects(evidence, registry, topic.value, options.least)
-    owed = promises(evidence, options.least, days)
+    owed = promises(evidence, options.least, days, frozenset(item.turn for item in sent))
     kind = _call_type(evidence)
     repeated = _repeat(evidence, kind, options)
     labels: tuple[Label, ...] = (
@@ -125,8 +130,9 @@ def _state(evidence: Evidence, options: LabelOptions) -> tuple[CallState, Label]
     if not unknown and (not operator or _content(evidence, caller) < options.caller_words):
         return "no_dialogue", Label("state", "no_dialogue", 0.9, (), "no_dialogue")
     short = len(operator) + len(caller) <= options.misdirected_turns
-    if wrong and short and not evidence.of("registered", "status_given", "identification"):
-        sure = either(tuple(tag.probability for tag in wrong))
+    sure = either(tuple(tag.probability for tag in wrong))
+    served = evidence.of("registered", "status_given", "identification", "source_cited")
+    if sure >= _WRONG_NUMBER and short and not served:
         return "misdirected", Label("state", "misdirected", sure, turns_of(wrong), "misdirected")
     if _dropped(evidence, (*operator, *caller)):
         return "dropped", Label("state", "dropped", 0.8, (), "line_dropped")
@@ -150,32 +156,54 @@ def _dropped(evidence: Evidence, turns: tuple[Turn, ...]) -> bool:
 
 def _call_type(evidence: Evidence) -> Label:
     """The kind of call with the strongest signs; a consultation when none is strong."""
-    opening = {turn.index for turn in evidence.spoken("caller")[:4]}
-
-    def early(*names: str) -> float:
-        return max((t.probability for t in evidence.of(*names) if t.turn in opening), default=0.0)
-
-    about = early("asks_about_appeal")
-    checked = either((evidence.best("status_given"), 0.6 * evidence.best("identification")))
+    about = _early(evidence, "asks_about_appeal")
+    status = evidence.best("status_given")
+    checked = either((status, 0.6 * evidence.best("identification")))
     strength = {
-        "previous_appeal": about * (0.7 + 0.35 * checked),
-        "new_appeal": max(early("files_appeal"), 0.75 * evidence.best("registered")),
-        "complaint": 0.95 * early("complains") + 0.05 * early("upset", "cannot_get_through"),
+        "previous_appeal": max(
+            about * (0.7 + 0.35 * checked), 0.9 * status * evidence.best("appeal_sought")
+        ),
+        "new_appeal": max(_early(evidence, "files_appeal"), 0.75 * evidence.best("registered")),
+        "complaint": _complaint(evidence),
         "consultation": 0.55,
     }
-    if early("complains") and strength["complaint"] >= 0.6 * strength["new_appeal"]:
+    if _early(evidence, "complains") and strength["complaint"] >= 0.6 * strength["new_appeal"]:
         strength["new_appeal"] *= 0.7  # a filed complaint is a complaint
     value = max(strength, key=lambda name: strength[name])
     names = {
-        "previous_appeal": ("asks_about_appeal", "status_given"),
+        "previous_appeal": ("asks_about_appeal", "appeal_sought", "status_given"),
         "new_appeal": ("files_appeal", "registered"),
-        "complaint": ("complains",),
+        "complaint": ("complains", "accuses"),
         "consultation": ("request",),
     }[value]
     share = strength[value] / sum(strength.values())
     turns = turns_of(evidence.of(*names))
     reason = f"{'shown_by' if turns else 'not_shown'} what={','.join(names)}"
     return Label("call_type", value, min(share, 1.0), turns, reason)
+
+
+def _early(evidence: Evidence, *names: str, turns: int = 4) -> float:
+    """The highest probability of the acts in the caller's first turns."""
+    opening = {turn.index for turn in evidence.spoken("caller")[:turns]}
+    return max((t.probability for t in evidence.of(*names) if t.turn in opening), default=0.0)
+
+
+def _complaint(evidence: Evidence) -> float:
+    """A complaint in so many words; or what someone does wrong, told by an upset caller.
+
+    Blame alone is as often a question what to do about it; said after an earlier call it is a
+    complaint that nothing was done. Late in the call the complaint is of the operator.
+    """
+    explicit = 0.95 * _early(evidence, "complains")
+    explicit += 0.05 * _early(evidence, "upset", "cannot_get_through") * bool(explicit)
+    angry = _early(evidence, "upset", turns=2)
+    blame = _early(evidence, "accuses")
+    again = _early(evidence, "repeat_contact", turns=2)
+    late = 0.8 * evidence.best("complains") * bool(evidence.of("rudeness"))
+    bounced = evidence.best("cannot_get_through") if angry else 0.0
+    moved = 0.85 if max(angry, again) >= 0.6 else 0.6
+    asks = 0.9 if _early(evidence, "request", turns=1) else 1.0
+    return max(explicit, late, blame * moved * asks, 0.7 * bounced * angry)
 
 
 def _topic(
@@ -250,11 +278,13 @@ def _outcome(
     calls = tuple(item.turn for item in owed if item.what == "callback")
     replies = tuple(item.turn for item in owed if item.what == "reply")
     registered = turns_of(evidence.of("registered"))
+    numbered = tuple(turn for turn in registered if _has_number(evidence.texts[turn]))
     status = turns_of(evidence.of("status_given"))
     previous = kind.value == "previous_appeal"
     steps: tuple[tuple[str, tuple[int, ...], float], ...] = (
         ("disconnected", (len(evidence.turns) - 1,) if state == "dropped" else (), 0.8),
         ("transferred_warm", warm, 0.85),
+        ("registered", numbered if not previous else (), 0.85),
         ("callback_promised", calls, 0.85),
         ("registered", registered if not previous else (), 0.8),
         ("status_informed", status if previous else (), 0.8),
@@ -270,19 +300,25 @@ def _outcome(
     return Label("outcome", "unresolved", 0.5, (), "not_shown what=answer,next_steps")
 
 
+def _has_number(text: str) -> bool:
+    """A number such as an appeal gets, not a term or an hour."""
+    return any(len(span.digits) >= _NUMBER_DIGITS for span in numbers_in(text))
+
+
 def _lawful(evidence: Evidence) -> tuple[int, ...]:
-    """Refusals that name their basis in the same or the next operator turn."""
+    """Refusals of what the caller wants that name their basis near by.
+
+    A general prohibition in the answer to a question is no refusal.
+    """
+    asked = bool(evidence.of("request"))
+    spoken = [turn.index for turn in evidence.spoken("operator")]
     based: list[int] = []
-    for tag in evidence.of("lawful_refusal"):
-        later = evidence.next_operator(tag.turn)
-        near = (tag.turn, later.index if later else tag.turn)
-        asked = evidence.of("request")
-        about_caller = tag.quote.casefold().startswith(
-            ("не вправ", "не мож", "не имею", "не имеем")
-        )
-        if any(evidence.at(turn, "source_cited") for turn in near) and (about_caller or not asked):
+    for tag in evidence.of("declines", *(() if asked else ("lawful_refusal",))):
+        place = spoken.index(tag.turn) if tag.turn in spoken else 0
+        near = spoken[max(0, place - 1) : place + 2]
+        if any(evidence.at(turn, "source_cited") for turn in near):
             based.append(tag.turn)
-    return tuple(based)
+    return tuple(sorted(set(based)))
 
 
 def _unresolved(evidence: Evidence) -> tuple[int, ...]:
@@ -309,6 +345,7 @@ def _repeat(evidence: Evidence, kind: Label, options: LabelOptions) -> Label:
 
 
 def _flag(name: str, tags: tuple[Tag, ...], least: float) -> Label:
+    tags = tuple(tag for tag in tags if tag.source != "model" or tag.probability >= _ALONE)
     sure = either(tuple(tag.probability for tag in tags))
     if sure >= least:
         return Label(name, "true", sure, turns_of(tags), f"shown_by what={tags[0].name}")
@@ -316,5 +353,14 @@ def _flag(name: str, tags: tuple[Tag, ...], least: float) -> Label:
 
 
 def _upset(evidence: Evidence, options: LabelOptions) -> Label:
+    """Words of anger or distress; what a head alone hears counts once, and with its grounds."""
     tags = evidence.of("upset")
-    return _flag("caller_upset", tags, options.upset)
+    shown = tuple(tag.probability for tag in tags if tag.source != "model")
+    heard = max((tag.probability for tag in tags if tag.source == "model"), default=0.0)
+    grounds = tuple(
+        0.45 * evidence.best(name) for name in ("accuses", "cannot_get_through", "repeat_contact")
+    )
+    sure = either((*shown, heard, *grounds)) if tags else 0.0
+    if sure >= options.upset:
+        return Label("caller_upset", "true", sure, turns_of(tags), "shown_by what=upset")
+    return Label("caller_upset", "false", 1 - sure, (), "not_shown what=caller_upset")

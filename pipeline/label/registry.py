@@ -14,7 +14,7 @@ from pipeline.types import TOPICS, Texts
 _AGENCY_KEYS = (
     "code", "name", "aliases", "fuzzy", "numbers", "hours", "place", "topics",
 )  # fmt: skip
-_TOP_KEYS = ("version", "topic", "agency")
+_TOP_KEYS = ("version", "topic", "agency", "unlisted")
 _LEAST_SIMILARITY = 85.0  # rapidfuzz partial ratio, 0–100; below it different bodies meet
 
 
@@ -49,8 +49,11 @@ class Topic:
 
 @dataclass(frozen=True, slots=True)
 class Registry:
+    """`any_body`: how bodies are called that have no entry of their own."""
+
     agencies: tuple[Agency, ...]
     topics: tuple[Topic, ...]
+    any_body: re.Pattern[str] | None = None
 
     def by_number(self, digits: str) -> Agency | None:
         return next((item for item in self.agencies if digits in item.numbers), None)
@@ -73,6 +76,20 @@ class Registry:
         if not kept and len(text) >= 12:
             kept = self._similar(text)
         return tuple(sorted(kept, key=lambda item: item.start))
+
+    def unlisted(self, text: str) -> str | None:
+        """The first body without an entry, in the words of the text."""
+        folded = fold_text(text)
+        found = spans(self.any_body, folded.text)
+        if not found:
+            return None
+        start, end = folded.original(*found[0])
+        return text[start:end]
+
+    def same_body(self, one: str, two: str) -> bool:
+        """Two names, in any of the languages, stand for one body or one of its departments."""
+        first, second = ({item.agency.code for item in self.mentions(name)} for name in (one, two))
+        return bool(first & second)
 
     def _similar(self, text: str) -> list[Mention]:
         from rapidfuzz import fuzz
@@ -115,6 +132,7 @@ def parse_registry(text: str, file: str = "agencies.toml") -> Registry:
         tuple(
             Topic(code, _patterns(stems, f"{file}: topic {code}")) for code, stems in topics.items()
         ),
+        _patterns(data.get("unlisted", []), f"{file}: unlisted"),
     )
 
 
