@@ -16,7 +16,7 @@ from nbclient import NotebookClient
 from pipeline.backends.decode import DecodeOptions, decode
 from tests.conftest import ROOT, SAMPLES, Ran, sapa
 
-COMMANDS = ("run", "models", "doctor", "show", "query", "evaluate", "train", "config")
+COMMANDS = ("run", "logs", "models", "doctor", "show", "query", "evaluate", "train", "config")
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 #: Files stay readable for every DuckDB from this version on.
 STORAGE_VERSION = "v1.5.0"
+#: DuckDB keeps at most this much in memory and writes the rest into <db>.tmp beside the database.
+MEMORY_LIMIT = "2GB"
 SQL = Path(__file__).parent.parent / "sql"
 _VIEW_SCRIPTS = ("views.sql", "comments.sql", "access.sql", "access_comments.sql")
 _SCHEMA_VERSION = """CREATE TABLE IF NOT EXISTS schema_version (
@@ -73,6 +75,7 @@ def connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         "allow_community_extensions": False,
         "python_enable_replacements": False,
         "storage_compatibility_version": STORAGE_VERSION,
+        "memory_limit": MEMORY_LIMIT,
     }
     try:
         connection = duckdb.connect(str(path), read_only=read_only, config=config)

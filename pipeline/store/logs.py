@@ -131,10 +131,11 @@ class _Loader:
             *((path, "queue_log") for path in self._sources.queue_log),
         ]
         done = tuple(self._file(path, kind) for path, kind in files)
+        self._drop("log_whole", "log_parsed", "log_keyed", "log_old", "log_new")
         self._watch("contacts", 0)
         derive(self._db, self._run, everything=changed)
         link(self._db)
-        self._drop()
+        self._drop("log_touched")
         return done
 
     def _check_key(self) -> None:
@@ -148,10 +149,10 @@ class _Loader:
             )
         self._db.execute("UPDATE access_option SET key_check = ?", [check])
 
-    def _drop(self) -> None:
+    def _drop(self, *tables: str) -> None:
         for relation in ("log_keys", "log_offsets"):
             self._db.unregister(relation)
-        for table in ("log_touched", "log_whole", "log_parsed", "log_keyed", "log_new", "log_old"):
+        for table in tables:
             self._db.execute(f"DROP TABLE IF EXISTS temp.{table}")
 
     def _file(self, path: Path, kind: Kind) -> LoadedLog:
