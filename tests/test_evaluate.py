@@ -579,3 +579,34 @@ def test_mistakes_are_named(text, message):
 def test_doctests():
     for module in (pipeline.evaluate, measures, truth):
         assert doctest.testmod(module).failed == 0
+
+
+@pytest.mark.parametrize(
+    ("real", "found", "same"),
+    [
+        ("районный акимат", "районного акимата", True),
+        ("инспекция труда", "городская инспекция труда", True),
+        ("прокуратура", "отдел образования", False),
+    ],
+)
+def test_names_of_a_body_meet_whatever_their_endings(real, found, same):
+    assert evaluated_agency(real, found).right == int(same)
+
+
+def test_the_registry_knows_names_in_other_languages():
+    def same_body(one, two):
+        return {one, two} == {"прокуратура", "prosecutor"}
+
+    assert evaluated_agency("прокуратура", "prosecutor", same_body).rate == 1
+    assert evaluated_agency("прокуратура", "prosecutor").rate == 0
+
+
+def evaluated_agency(real, found, same_body=None):
+    truth = make_truth(
+        labels={"redirects": [
+            {"turn": 2, "kind": "cold", "to": real, "number": None, "reason_given": False}
+        ]}
+    )  # fmt: skip
+    result = make_result(redirects=(redirect(2, agency=found),))
+    report = evaluate([truth], {"a.wav": result}, same_body=same_body)
+    return report.meaning.redirects.agency

@@ -144,16 +144,19 @@ def read_truths(folder: Path) -> tuple[Truth, ...]:
 
 def evaluation(truths: tuple[Truth, ...], store: Store) -> Report:
     """Results are found by the file that a truth names, relative to the archive that was run."""
+    from pipeline.config import resources
     from pipeline.errors import StoreError
     from pipeline.evaluate import evaluate as compare
+    from pipeline.label import parse_registry
 
+    bodies = parse_registry((resources() / "configs" / "agencies.toml").read_text(encoding="utf-8"))
     results = {}
     for truth in truths:
         try:
             results[truth.file] = store.load(store.find(truth.file))
         except StoreError:
             results[truth.file] = None
-    return compare(truths, results)
+    return compare(truths, results, same_body=bodies.same_body)
 
 
 def _reading(db: Path) -> Store:

@@ -12,7 +12,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 
 from pipeline.errors import TruthError
-from pipeline.evaluate.meaning import Labelled, MeaningScores, macro_f1, score_meaning
+from pipeline.evaluate.meaning import (
+    Labelled,
+    MeaningScores,
+    SameBody,
+    macro_f1,
+    score_meaning,
+)
 from pipeline.evaluate.measures import Counts
 from pipeline.evaluate.speech import SpeechScores, score_speech
 from pipeline.evaluate.truth import Truth, parse_truth
@@ -60,8 +66,15 @@ class Report:
         return json.dumps({"rows": rows, "counts": asdict(self)}, ensure_ascii=False, indent=1)
 
 
-def evaluate(truths: Iterable[Truth], results: Mapping[str, CallResult | None]) -> Report:
+def evaluate(
+    truths: Iterable[Truth],
+    results: Mapping[str, CallResult | None],
+    *,
+    same_body: SameBody | None = None,
+) -> Report:
     """Score results (by the truth's `file`) against references.
+
+    `same_body` says whether two names stand for one body; without it their stems are compared.
 
     Results without a reference are ignored; a reference without a result counts as wrong.
     Raises TruthError when two references name the same file.
@@ -86,7 +99,7 @@ def evaluate(truths: Iterable[Truth], results: Mapping[str, CallResult | None]) 
         missing=tuple(t.file for t, found in pairs if found is None and t.file not in failed),
         failed=tuple(failed),
         speech=_speech(pairs),
-        meaning=score_meaning(labelled),
+        meaning=score_meaning(labelled, same_body),
     )
 
 

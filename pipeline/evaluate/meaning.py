@@ -7,7 +7,7 @@ about nothing, never absent.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from pipeline.evaluate.measures import Counts, Hits, best_pairs, mean_absolute_error, spearman
@@ -19,8 +19,13 @@ from pipeline.types import DIMENSIONS, CallResult, Dimension, Promise, Redirect,
 #: A call with its labels and its result.
 Labelled = tuple[Truth, TruthLabels, CallResult | None]
 
-#: `rapidfuzz` token-set ratio (0–100) from which two names of a body count as the same.
+#: Whether two names stand for one body: the registry of bodies knows, in any language.
+SameBody = Callable[[str, str], bool]
+
+#: `rapidfuzz` token-set ratio (0–100) of stems from which two names of a body count as the same.
 SAME_AGENCY = 70.0
+#: Letters of a word that its declension leaves alone.
+_STEM = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +103,8 @@ class MeaningScores:
     scores: tuple[ScoreAgreement, ...]
 
 
-def score_meaning(calls: Sequence[Labelled]) -> MeaningScores:
-    """Score the calls that have labels."""
+def score_meaning(calls: Sequence[Labelled], same_body: SameBody | None = None) -> MeaningScores:
+    """Score the calls that have labels; without `same_body` names of bodies meet by stems alone."""
     talks = [call for call in calls if call[1].call_type != "no_dialogue"]
     ids = list(dict.fromkeys(name for _, labels, _ in talks for name in labels.criteria))
     return MeaningScores(
@@ -108,7 +113,7 @@ def score_meaning(calls: Sequence[Labelled]) -> MeaningScores:
         evaluability=sum((_evaluability(call) for call in calls), Counts()),
         flags=tuple(_flag(name, talks) for name in FLAGS),
         criteria=tuple(_criterion(name, talks) for name in ids),
-        redirects=sum((_redirects(call) for call in talks), RedirectScore()),
+        redirects=sum((_redirects(call, same_body) for call in talks), RedirectScore()),
         promises=sum((_promises(call) for call in talks), Counts()),
         scores=tuple(_score(dimension, talks) for dimension in DIMENSIONS),
     )
@@ -205,7 +210,7 @@ def _matches(
     return {i: j for i, j in best_pairs(shared) if shared[i][j] > 0}
 
 
-def _redirects(call: Labelled) -> RedirectScore:
+def _redirects(call: Labelled, same_body: SameBody | None) -> RedirectScore:
     truth, labels, result = call
     if labels.redirects is None:
         return RedirectScore()
@@ -224,7 +229,7 @@ def _redirects(call: Labelled) -> RedirectScore:
             len(pairs),
         ),
         number=_share(_same_number(one, two) for one, two in matched if one.number),
-        agency=_share(_same_agency(one, two) for one, two in matched if one.agency),
+        agency=_share(_same_agency(one, two, same_body) for one, two in matched if one.agency),
     )
 
 
@@ -249,13 +254,23 @@ def _subscriber(number: str) -> str:
     return digits[1:] if len(digits) == 11 and digits[0] in "78" else digits
 
 
-def _same_agency(real: TruthRedirect, found: Redirect | None) -> bool:
+def _same_agency(real: TruthRedirect, found: Redirect | None, same_body: SameBody | None) -> bool:
+    if found is None or not found.to_agency or not real.agency:
+        return False
+    if same_body is not None and same_body(real.agency, found.to_agency):
+        return True
+    return _alike(real.agency, found.to_agency)
+
+
+def _alike(one: str, two: str) -> bool:
+    """The same words whatever their endings: районный акимат, районного акимата."""
     from rapidfuzz.fuzz import token_set_ratio
 
-    if found is None or not found.to_agency:
-        return False
-    one, two = normalise(real.agency or ""), normalise(found.to_agency)
-    return float(token_set_ratio(one, two)) >= SAME_AGENCY
+    first, second = (
+        " ".join(word[:_STEM] for word in normalise(name).split() if len(word) > 1)
+        for name in (one, two)
+    )
+    return float(token_set_ratio(first, second)) >= SAME_AGENCY
 
 
 def _promises(call: Labelled) -> Counts:

@@ -31,7 +31,7 @@ _HANDLED = ("answer", "deadline", "reply_promised", "source_cited")
 _BUSY = (
     *_HANDLED, "next_steps", "registered", "status_given", "greeting", "operator_named",
     "clarifying_question", "callback_promised", "action_promised", "hold_announced", "restating",
-    "identification", "wrong_number", "number_read_back",
+    "identification", "wrong_number", "number_read_back", "handles",
 )  # fmt: skip
 _CODE = re.compile(r"\b(?:код\w*|code)\W*$", re.IGNORECASE)
 Kind = Literal["warm", "cold", "verbal_number"]
@@ -65,9 +65,9 @@ def redirects(
             if not going_on:
                 found.append(_redirect(evidence, turn, target, topic, "warm"))
         elif not warm and not going_on:
-            dictated = _dictated(evidence, turn, target, registry, own)
+            dictated = _is_dictated(evidence, turn, target)
             if dictated or _sends_away(evidence, turn, target, least, found):
-                target = dictated or target
+                target = _completed(evidence, turn, target, registry, own)
                 kind: Kind = "verbal_number" if target.number else "cold"
                 if not _said_before(target, found):
                     found.append(_redirect(evidence, turn, target, topic, kind))
@@ -145,19 +145,22 @@ def _is_telephone(span: NumberSpan) -> bool:
     return len(span.digits) >= 6 and len(span.groups) >= 3
 
 
-def _dictated(
-    evidence: Evidence, turn: Turn, target: _Target, registry: Registry, own: tuple[str, ...]
-) -> _Target | None:
-    """A number for the body that this turn or one of the two operator turns before named."""
+def _is_dictated(evidence: Evidence, turn: Turn, target: _Target) -> bool:
+    """A telephone number that the caller asked for, or that follows the name of a body."""
     others = ("registered", "identification", "callback_promised", "status_given", "hold_announced")
     read_back = [
         tag for tag in evidence.at(turn.index, "number_read_back") if tag.source == "pattern"
     ]
     if target.number is None or read_back or evidence.at(turn.index, *others):
-        return None
-    asked = evidence.at(turn.index - 1, "asks_where")
-    if not asked and not (evidence.at(turn.index, "phone_given") and target.agency):
-        return None
+        return False
+    named = bool(evidence.at(turn.index, "phone_given")) and target.agency is not None
+    return named or bool(evidence.at(turn.index - 1, "asks_where"))
+
+
+def _completed(
+    evidence: Evidence, turn: Turn, target: _Target, registry: Registry, own: tuple[str, ...]
+) -> _Target:
+    """With the body that "there" or a bare number means: one of two operator turns named it."""
     body, earlier = target, evidence.previous_operator(turn.index)
     for _ in range(2):
         if body.agency is None and earlier is not None:
@@ -188,7 +191,8 @@ def _sends_away(
     if target.agency is not None and target.agency.place:
         there = refused or evidence.at(turn.index, "redirect_reason")
         return bool(sending) and bool(there) and not evidence.at(turn.index, "answer")
-    if bool(sending) and (declined or not handled):
+    serves = bool(evidence.at(turn.index, "handles")) and not refused
+    if bool(sending) and not serves and (declined or not handled):
         return True
     return (bool(model) and declined and not handled) or _only_names(evidence, turn, found)
 
