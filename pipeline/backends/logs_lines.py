@@ -56,7 +56,7 @@ def _opened(path: Path) -> BinaryIO:
     return cast("BinaryIO", opened)
 
 
-def read_blocks(path: Path, size: int = 1 << 25, batch: int = 8192) -> Iterator[Block]:
+def read_blocks(path: Path, size: int = 1 << 24, batch: int = 8192) -> Iterator[Block]:
     """The lines of a file, about `size` bytes at a time; Arrow batches of `batch` lines.
 
     A line longer than `size` becomes one unreadable line. `.gz` is unpacked on the way.
