@@ -67,7 +67,7 @@ def load(
         cdr=(cdr,) if isinstance(cdr, Path) else tuple(cdr),
         queue_log=(queue_log,) if isinstance(queue_log, Path) else tuple(queue_log),
         plan=None if text is None else parse_queues(text, "queues.toml"),
-        options=options or AccessOptions(),
+        options=options,
     )
     return store.load_logs(sources, "run-1")
 

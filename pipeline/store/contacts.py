@@ -19,14 +19,16 @@ Rows = list[tuple[object, ...]]
 
 
 def store_plan(
-    connection: duckdb.DuckDBPyConnection, plan: QueuePlan | None, options: AccessOptions
+    connection: duckdb.DuckDBPyConnection, plan: QueuePlan | None, options: AccessOptions | None
 ) -> bool:
-    """Store options, and the description of the queues unless None; True when that changed."""
-    connection.execute(
-        "UPDATE access_option SET threshold_s = ?, short_abandon_s = ?, coverage_target = ?, "
-        "dead_attempts = ?",
-        [options.threshold, options.short_abandon, options.coverage_target, options.dead_attempts],
-    )
+    """Store limits and queues, each unless None; True when the queues changed."""
+    if options is not None:
+        connection.execute(
+            "UPDATE access_option SET threshold_s = ?, short_abandon_s = ?, coverage_target = ?, "
+            "dead_attempts = ?",
+            [options.threshold, options.short_abandon, options.coverage_target,
+             options.dead_attempts],
+        )  # fmt: skip
     if plan is None:
         return False
     connection.execute("UPDATE access_option SET period_end_local = ?", [plan.period_end])

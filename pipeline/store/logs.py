@@ -34,13 +34,16 @@ _LINE_KEY = "key_high::UHUGEINT * 18446744073709551616::UHUGEINT + key_low"
 
 @dataclass(frozen=True, slots=True)
 class LogSources:
-    """What to load. `key` is the secret of caller keys; `zone` counts where `plan` names none."""
+    """What to load. `key` is the secret of caller keys; `zone` counts where `plan` names none.
+
+    None for `plan` or `options`: what the database holds stays.
+    """
 
     key: bytes = field(repr=False)
     cdr: tuple[Path, ...] = ()
     queue_log: tuple[Path, ...] = ()
     plan: QueuePlan | None = None
-    options: AccessOptions = field(default_factory=AccessOptions)
+    options: AccessOptions | None = None
     zone: str = "Asia/Almaty"
 
 
