@@ -7,7 +7,7 @@ STAMP  := $(VENV)/.installed
 DEMO_DB := data/processed/demo.duckdb
 DEMO_CALL := q-701-77026662043-20260910-115231-1789023151.21102.wav
 
-.PHONY: demo test check bench bench-logs bench-diarize models clean help setup
+.PHONY: demo test check bench bench-logs bench-diarize bench-rescore models clean help setup
 
 help:            ## this list
 	@sed -n 's/^\([a-z-]*\):.*## */\1\t/p' $(MAKEFILE_LIST) | expand -t 16
@@ -49,6 +49,9 @@ bench: models    ## speed of every stage, and of both recognisers in the same ru
 
 bench-diarize: models ## our diarization beside the stock pipeline: errors, speed, memory
 	@$(BIN)/python -m tests.bench_diarize
+
+bench-rescore: models ## 10,000 stored calls scored again after an edit of a card
+	@$(BIN)/python -m tests.bench_rescore
 
 bench-logs: $(STAMP) ## rows per second and memory of sapa logs at 1 and 10 million lines
 	@$(BIN)/python -m tests.bench_logs

@@ -823,3 +823,43 @@ def test_an_agents_voice_is_the_mean_of_sure_calls(store: Store) -> None:
     assert agent == "803"
     assert mean == pytest.approx((0.5**0.5, 0.5**0.5))
     assert store.agent_voices(calls=1)[0][1] == pytest.approx((1.0, 0.0))
+
+
+def test_many_calls_are_read_as_each_by_itself(store: Store) -> None:
+    made = [factories.result(number) for number in range(5)]
+    for result in made:
+        store.commit(result, "run-1")
+    store.commit(made[1], "run-1")  # its rows move behind the others
+    ids = [result.call.call_id for result in made]
+    assert store.load_many(ids) == {call_id: store.load(call_id) for call_id in ids}
+    assert store.load_many(ids)[ids[1]] == made[1]
+    assert store.load_many([]) == {}
+    assert list(store.load_many([ids[2], "unknown"])) == [ids[2]]
+
+
+def test_new_scores_replace_the_old_and_nothing_else(store: Store) -> None:
+    made = [factories.result(number) for number in range(3)]
+    for result in made:
+        store.commit(result, "run-1")
+    later = replace(factories.run(), run_id="run-2")
+    store.begin_run(later)
+    changed = [
+        replace(
+            result,
+            card_version="2",
+            answers=result.answers[:2],
+            scorecards=(Scorecard("consultation_quality", 1.0, 2.0, 0.0, 0),),
+            stages=(*result.stages[:-1], replace(result.stages[-1], fingerprint="new")),
+        )
+        for result in made[:2]
+    ]
+    store.commit_scores(changed, "run-2")
+    assert store.load(made[0].call.call_id) == changed[0]
+    assert store.load(made[1].call.call_id) == changed[1]
+    assert store.load(made[2].call.call_id) == made[2]
+    runs = store.query(
+        "SELECT stage_result.run_id, count(*) FROM stage_result JOIN call "
+        "USING (call_id, commit_number) GROUP BY ALL ORDER BY ALL"
+    ).rows
+    assert runs == (("run-1", 3 * len(made[0].stages) - 2), ("run-2", 2))
+    assert store.query("SELECT count(*) FROM answer").rows == ((2 * 2 + len(made[2].answers),),)

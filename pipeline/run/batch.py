@@ -24,9 +24,10 @@ from pipeline.errors import CallError
 from pipeline.ingest import Metadata, NamePattern, combine, find_zone, parse_name, sidecar_for
 from pipeline.run.plan import Plan, fingerprints, first_stale
 from pipeline.run.pool import results
+from pipeline.run.scoring import score_again
 from pipeline.run.work import Item
 from pipeline.store import Store
-from pipeline.types import Call, CallResult
+from pipeline.types import Call, CallResult, StageResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,7 @@ class Watcher(Protocol):
 @dataclass(frozen=True, slots=True)
 class _Work:
     items: tuple[Item, ...]
+    to_score: tuple[Item, ...]
     lengths: dict[str, float]
     unreadable: tuple[CallResult, ...]
     found: int
@@ -98,12 +100,14 @@ def run_batch(
     started = time.monotonic()
     work = _survey(archive, store, plan, options, watcher)
     lengths = work.lengths
-    watcher.start(len(work.items), sum(lengths[item.call.call_id] for item in work.items))
+    every = (*work.to_score, *work.items)
+    watcher.start(len(every), sum(lengths[item.call.call_id] for item in every))
     tally = _Tally()
     if not options.dry_run:
         for result in work.unreadable:
             store.commit(result, run_id)
             tally.add(result)
+        _score(work.to_score, into, plan, (tally, watcher))
         tally.interrupted = _process_all(
             work.items, store, run_id, (plan, lengths, options.jobs), (tally, watcher)
         )
@@ -160,11 +164,13 @@ def _survey(
         if stored is not None and _is_current(stored, call, plan):
             up_to_date.append(call.call_id)
         else:
-            items.append(Item(call, str(found.location)))
+            items.append(Item(call, str(found.location), stored))
             lengths[call.call_id] = length
     limited = items if options.limit is None else items[: options.limit]
+    to_score, whole = _parted(limited, plan)
     return _Work(
-        items=tuple(limited),
+        items=whole,
+        to_score=to_score,
         lengths=lengths,
         unreadable=tuple(
             _unreadable(item, metadata(item.path, None), options.key) for item in broken
@@ -175,6 +181,28 @@ def _survey(
         up_to_date=tuple(up_to_date),
         waiting=len(items) - len(limited),
     )
+
+
+def _parted(items: list[Item], plan: Plan) -> tuple[tuple[Item, ...], tuple[Item, ...]]:
+    """Calls to score again, and calls to process."""
+    to_score: list[Item] = []
+    whole: list[Item] = []
+    for item in items:
+        part = to_score if _only_card(item, plan) else whole
+        part.append(replace(item, stored=None))
+    return tuple(to_score), tuple(whole)
+
+
+def _only_card(item: Item, plan: Plan) -> bool:
+    """Everything before the card is stored, and the archive says the same of the call."""
+    if item.stored is None:
+        return False
+    wanted = fingerprints(item.call, plan, item.stored)
+    if first_stale(item.stored.stages, wanted) != "card":
+        return False
+    before = tuple(stage for stage in item.stored.stages if stage.stage != "card")
+    marked = StageResult("card", wanted["card"], "done", None, 0.0)
+    return _is_current(replace(item.stored, stages=(*before, marked)), item.call, plan)
 
 
 def _is_current(stored: CallResult, call: Call, plan: Plan) -> bool:
@@ -205,6 +233,22 @@ def _header(found: FoundFile, config: Config) -> tuple[float, str | None]:
     return header.duration or 0.0, header.tags_date
 
 
+def _score(
+    items: tuple[Item, ...],
+    into: tuple[Store, str],
+    plan: Plan,
+    follow: tuple[_Tally, Watcher],
+) -> None:
+    tally, watcher = follow
+
+    def done(item: Item, result: CallResult) -> None:
+        old = item.stored.stages if item.stored else ()
+        tally.add(result, frozenset((stage.stage, stage.fingerprint) for stage in old))
+        watcher.done(result)
+
+    score_again(items, into, plan, done)
+
+
 def _process_all(
     items: tuple[Item, ...],
     store: Store,
@@ -231,7 +275,7 @@ def _process_all(
 
 
 def _summary(work: _Work, store: Store, tally: _Tally, seconds: float) -> Summary:
-    ids = [*work.up_to_date, *(item.call.call_id for item in work.items)]
+    ids = [*work.up_to_date, *(item.call.call_id for item in (*work.to_score, *work.items))]
     ids += [result.call.call_id for result in work.unreadable]
     table = store.query(
         "SELECT status, status_reason, count(*) FROM call "

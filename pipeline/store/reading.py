@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar, cast
 
@@ -11,7 +12,28 @@ from pipeline.errors import StoreError
 from pipeline.store import rows as mapped
 from pipeline.store.rows import Mapped, Row, Rows
 from pipeline.store.values import Table
-from pipeline.types import AudioQuality, CallResult, CallStatus, QualityCard, Transcript
+from pipeline.types import (
+    Answer,
+    AudioQuality,
+    CallResult,
+    CallStatus,
+    DroppedText,
+    Label,
+    Metric,
+    Promise,
+    QualityCard,
+    Redirect,
+    RoleCorrection,
+    Scorecard,
+    SoundEvent,
+    StageResult,
+    Tag,
+    Transcript,
+    Turn,
+    TurnLanguage,
+    Voice,
+    Word,
+)
 
 if TYPE_CHECKING:
     import duckdb
@@ -31,61 +53,137 @@ KEYS = (
 )
 _OWN = (
     "status", "status_reason", "engine", "card_id", "card_version", "minimum_coverage",
-    "started_at_utc", "started_at_local", "commit_number",
+    "started_at_utc", "started_at_local",
 )  # fmt: skip
 
 
 def load(fetch: Fetch, call_id: str) -> CallResult | None:
     """The committed value of a call, or None."""
-    which = "WHERE call_id = ? AND commit_number = ?"
+    return load_many(fetch, [call_id]).get(call_id)
 
-    def every(values: Mapped[T]) -> tuple[T, ...]:
-        order = f" ORDER BY {values.order}" if values.order else ""
-        sql = f"SELECT {', '.join(values.columns)} FROM {values.table} {which}{order}"
-        return tuple(values.value(cells) for cells in fetch(sql, [call_id, number]))
 
+def load_many(fetch: Fetch, call_ids: Sequence[str]) -> dict[str, CallResult]:
+    """The committed values of calls; a query a table, whatever their number.
+
+    Rows of one call lie together in the order of commits: the range of their numbers keeps the
+    other rows unread.
+    """
+    ids = list(call_ids)
+    which = "WHERE call_id IN (SELECT unnest(?))" if len(ids) > 1 else "WHERE call_id = ?"
+    key: object = ids if len(ids) > 1 else "".join(ids)
     columns = ", ".join((*mapped.CALLS.columns, *_OWN))
-    found = fetch(f"SELECT {columns} FROM call WHERE call_id = ?", [call_id])
-    if not found:
-        return None
-    cells, own = found[0][: -len(_OWN)], found[0][-len(_OWN) :]
-    status, reason, engine, card_id, card_version, coverage, utc, local, number = own
-    paths = fetch(f"SELECT path FROM call_path {which} ORDER BY place", [call_id, number])
-    transcript = None
-    if engine is not None:
-        transcript = Transcript(
-            every(mapped.TURNS),
-            every(mapped.WORDS),
-            every(mapped.LANGUAGES),
-            every(mapped.DROPPED),
-            str(engine),
-        )
-    quality: tuple[AudioQuality, ...] = every(mapped.QUALITIES)
-    return CallResult(
-        call=mapped.call_of(
-            cells,
-            tuple(str(path) for (path,) in paths),
-            cast("datetime | None", utc),
-            cast("datetime | None", local),
-        ),
-        status=cast("CallStatus", status),
-        status_reason=cast("str | None", reason),
-        quality=quality[0] if quality else None,
+    rows = fetch(f"SELECT {columns}, commit_number FROM call {which}", [key])
+    if not rows:
+        return {}
+    numbers = [int(str(row[-1])) for row in rows]
+    which = f"{which} AND commit_number BETWEEN ? AND ?"
+    given = [key, min(numbers), max(numbers)]
+    current = {(str(row[0]), number) for row, number in zip(rows, numbers, strict=True)}
+
+    def every(values: Mapped[T]) -> dict[str, tuple[T, ...]]:
+        columns = ", ".join(values.columns)
+        order = f" ORDER BY {values.order}" if values.order else ""
+        grouped: dict[str, list[T]] = {}
+        for call_id, number, *cells in fetch(
+            f"SELECT call_id, commit_number, {columns} FROM {values.table} {which}{order}", given
+        ):
+            if (str(call_id), number) in current:
+                grouped.setdefault(str(call_id), []).append(values.value(cells))
+        return {call_id: tuple(found) for call_id, found in grouped.items()}
+
+    paths: dict[str, list[str]] = {}
+    for call_id, path in fetch(
+        f"SELECT call_id, path FROM call_path {which} ORDER BY place", given
+    ):
+        paths.setdefault(str(call_id), []).append(str(path))
+    parts = _Parts(
+        paths={call_id: tuple(found) for call_id, found in paths.items()},
+        qualities=every(mapped.QUALITIES),
         sounds=every(mapped.SOUNDS),
         voices=every(mapped.VOICES),
         corrections=every(mapped.CORRECTIONS),
-        transcript=transcript,
+        turns=every(mapped.TURNS),
+        words=every(mapped.WORDS),
+        languages=every(mapped.LANGUAGES),
+        dropped=every(mapped.DROPPED),
         metrics=every(mapped.METRICS),
         tags=every(mapped.TAGS),
         labels=every(mapped.LABELS),
         redirects=every(mapped.REDIRECTS),
         promises=every(mapped.PROMISES),
-        card_id=cast("str | None", card_id),
-        card_version=cast("str | None", card_version),
         answers=every(mapped.ANSWERS),
         scorecards=every(mapped.SCORECARDS),
-        minimum_coverage=cast("float", coverage),
         stages=every(mapped.STAGES),
+    )
+    results = (_result(row[:-1], parts) for row in rows)
+    return {result.call.call_id: result for result in results}
+
+
+Grouped = dict[str, tuple[T, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What belongs to calls, by call_id."""
+
+    paths: Grouped[str]
+    qualities: Grouped[AudioQuality]
+    sounds: Grouped[SoundEvent]
+    voices: Grouped[Voice]
+    corrections: Grouped[RoleCorrection]
+    turns: Grouped[Turn]
+    words: Grouped[Word]
+    languages: Grouped[TurnLanguage]
+    dropped: Grouped[DroppedText]
+    metrics: Grouped[Metric]
+    tags: Grouped[Tag]
+    labels: Grouped[Label]
+    redirects: Grouped[Redirect]
+    promises: Grouped[Promise]
+    answers: Grouped[Answer]
+    scorecards: Grouped[Scorecard]
+    stages: Grouped[StageResult]
+
+
+def _result(row: Sequence[object], parts: _Parts) -> CallResult:
+    cells, own = row[: -len(_OWN)], row[-len(_OWN) :]
+    status, reason, engine, card_id, card_version, coverage, utc, local = own
+    call_id = str(cells[0])
+    call = mapped.call_of(
+        cells,
+        parts.paths.get(call_id, ()),
+        cast("datetime | None", utc),
+        cast("datetime | None", local),
+    )
+    transcript = None
+    if engine is not None:
+        transcript = Transcript(
+            parts.turns.get(call_id, ()),
+            parts.words.get(call_id, ()),
+            parts.languages.get(call_id, ()),
+            parts.dropped.get(call_id, ()),
+            str(engine),
+        )
+    return CallResult(
+        call=call,
+        status=cast("CallStatus", status),
+        status_reason=cast("str | None", reason),
+        quality=next(iter(parts.qualities.get(call_id, ())), None),
+        sounds=parts.sounds.get(call_id, ()),
+        voices=parts.voices.get(call_id, ()),
+        corrections=parts.corrections.get(call_id, ()),
+        transcript=transcript,
+        metrics=parts.metrics.get(call_id, ()),
+        tags=parts.tags.get(call_id, ()),
+        labels=parts.labels.get(call_id, ()),
+        redirects=parts.redirects.get(call_id, ()),
+        promises=parts.promises.get(call_id, ()),
+        card_id=cast("str | None", card_id),
+        card_version=cast("str | None", card_version),
+        answers=parts.answers.get(call_id, ()),
+        scorecards=parts.scorecards.get(call_id, ()),
+        minimum_coverage=cast("float", coverage),
+        stages=parts.stages.get(call_id, ()),
     )
 
 

@@ -128,6 +128,9 @@ CALL_TABLES = (
     "scorecard", "stage_result", "call",
 )  # fmt: skip
 
+#: Those of them that scoring writes.
+SCORE_TABLES = ("answer", "scorecard", "stage_result", "call")
+
 
 @dataclass(frozen=True, slots=True)
 class Commit:

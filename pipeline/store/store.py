@@ -14,7 +14,7 @@ from pipeline.errors import StoreError
 from pipeline.store import ledger, logs, reading
 from pipeline.store.database import connect, explained, migrate, publish, snapshot_path
 from pipeline.store.logs import LoadedLog, LogSources, Progress
-from pipeline.store.rows import CALL_TABLES, Commit, Row, Rows, naive, rows_of
+from pipeline.store.rows import CALL_TABLES, SCORE_TABLES, Commit, Row, Rows, naive, rows_of
 from pipeline.store.values import Counts, RunInfo, RunStatus, Table
 from pipeline.types import CallResult, QualityCard
 
@@ -173,6 +173,42 @@ class Store:
         `started_at` is the same instant, in the offset of the run's time zone.
         """
         return reading.load(self._rows, call_id)
+
+    def load_many(self, call_ids: Sequence[str]) -> dict[str, CallResult]:
+        """What `load` gives for each of the calls, read together; unknown ones are left out."""
+        return reading.load_many(self._rows, call_ids)
+
+    def commit_scores(self, results: Sequence[CallResult], run_id: str) -> None:
+        """Replace status, answers, scores and stages of stored calls, in one transaction.
+
+        Everything before the card must be as it is stored: those rows are not touched.
+        """
+        zone = self._zone_of(run_id)
+        ids = [result.call.call_id for result in results]
+        found = self._rows(
+            "SELECT call_id, commit_number FROM call WHERE call_id IN (SELECT unnest(?))", [ids]
+        )
+        numbers = {str(call_id): int(str(number)) for call_id, number in found}
+        stages = self._rows(
+            "SELECT call_id, stage, fingerprint, stage_result.run_id FROM call JOIN stage_result "
+            "USING (call_id, commit_number) WHERE call_id IN (SELECT unnest(?))",
+            [ids],
+        )
+        runs: dict[str, dict[tuple[str, str], str]] = {}
+        for call_id, stage, fingerprint, run in stages:
+            runs.setdefault(str(call_id), {})[str(stage), str(fingerprint)] = str(run)
+        rows: Rows = {}
+        for result in results:
+            call_id = result.call.call_id
+            commit = Commit(run_id, zone, numbers[call_id], runs.get(call_id, {}))
+            for table, own in rows_of(result, commit).items():
+                if table in SCORE_TABLES:
+                    rows.setdefault(table, []).extend(own)
+        deletes = tuple(
+            (f"DELETE FROM {table} WHERE call_id IN (SELECT unnest(?))", [ids])
+            for table in SCORE_TABLES
+        )
+        self._write("store scores", deletes, rows)
 
     def outlines(self) -> dict[str, CallResult]:
         """call_id -> identity, status and stages of every call, without its contents."""
