@@ -6,7 +6,7 @@ from pipeline.tag.fuse import TagOptions, tag
 from pipeline.tag.lexicon import ActLexicon, Lexicon, Match, parse_lexicon
 from pipeline.text.patterns import fold_text
 
-VERSION = "2"
+VERSION = "3"
 
 __all__ = [
     "VERSION",
