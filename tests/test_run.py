@@ -10,8 +10,10 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 from functools import cache
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -105,6 +107,17 @@ def test_other_bytes_make_everything_stale() -> None:
     other = replace(CALL, sha256="cd" * 32)
     mine, theirs = fingerprints(CALL, a_plan()), fingerprints(other, a_plan())
     assert all(mine[stage] != theirs[stage] for stage in STAGES)
+
+
+def test_a_call_read_back_from_the_store_is_not_stale_for_its_zone() -> None:
+    moment = datetime(2026, 9, 10, 11, 52, tzinfo=ZoneInfo("Asia/Almaty"))
+    fixed = moment.astimezone(timezone(timedelta(hours=5)))
+    calls = [replace(CALL, started_at=at, started_at_source="name") for at in (moment, fixed)]
+    assert fingerprints(calls[0], a_plan()) == fingerprints(calls[1], a_plan())
+    later = replace(calls[0], started_at=moment + timedelta(days=1))
+    changed = fingerprints(later, a_plan())
+    before = fingerprints(calls[0], a_plan())
+    assert [stage for stage in STAGES if before[stage] != changed[stage]] == ["labels", "card"]
 
 
 def test_corrected_roles_leave_the_words_alone() -> None:

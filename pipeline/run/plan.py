@@ -210,6 +210,8 @@ def fingerprints(call: Call, plan: Plan, stored: CallResult | None = None) -> di
     stages up to the words are as they were stored.
     """
     config = plan.config
+    # the day, not the moment: read back from the store its zone is written differently
+    said_on = call.started_at.date().isoformat() if call.started_at else None
     digests = dict.fromkeys(LISTENING, "") | dict(plan.digests)
     inputs: Mapping[str, tuple[object, ...]] = {
         "audio": (decode.VERSION, audio.VERSION, config.decode, config.audio),
@@ -228,7 +230,7 @@ def fingerprints(call: Call, plan: Plan, stored: CallResult | None = None) -> di
         ),
         "metrics": (interaction.VERSION, config.interaction),
         "tags": (tag.VERSION, config.tag),
-        "labels": (label.VERSION, config.label, digests["agencies"], call.started_at),
+        "labels": (label.VERSION, config.label, digests["agencies"], said_on),
         "card": (score.VERSION, config.score, digests["card"]),
     }  # fmt: skip
     found: dict[str, str] = {}
